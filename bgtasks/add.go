@@ -1,0 +1,155 @@
+package bgtasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Add puts a task at the end of the list of the request that ctx belongs to. It runs
+// after the response has been sent, when the tasks before it have ended. In a task, Add
+// with the task's own context adds to that task's list.
+//
+// Add does not block, and may be called from several goroutines of the handler. It is no
+// matter if ctx has been cancelled. The task sees the values of ctx as they are now;
+// Bind does the same for an argument.
+//
+// An error means that the task will not run, and says why: ErrNoList, ErrFull,
+// ErrClosed, ErrShutdown, or that name is empty, fn nil, or an option makes no sense. The
+// handler can still answer 503. The refusal is counted and logged as well (each kind at
+// most once a second).
+func Add(ctx context.Context, name string, fn Func, opts ...Option) error {
+	l, own := listFrom(ctx)
+	if l == nil {
+		return refuseWithoutList(ctx, name)
+	}
+	if err := l.add(ctx, own, name, fn, opts); err != nil {
+		return l.refuse(ctx, name, err)
+	}
+	return nil
+}
+
+// Bind fixes the argument of a task now. It is nil for a nil fn, which Add refuses.
+//
+//	bgtasks.Add(ctx, "send mail", bgtasks.Bind(sendMail, Mail{To: order.Email}))
+func Bind[A any](fn func(context.Context, A) error, arg A) Func {
+	if fn == nil {
+		return nil
+	}
+	return func(ctx context.Context) error { return fn(ctx, arg) }
+}
+
+// Forget takes back the tasks of that name which are pending in the list of ctx, and
+// returns how many there were. One that runs already, or waits for its next attempt, is
+// not taken back. Without a list there are none.
+func Forget(ctx context.Context, name string) int {
+	l, _ := listFrom(ctx)
+	if l == nil {
+		return 0
+	}
+	return l.forget(name)
+}
+
+func (l *List) add(ctx context.Context, own bool, name string, fn Func, opts []Option) error {
+	if name == "" {
+		return errors.New("bgtasks: the task needs a name")
+	}
+	if fn == nil {
+		return fmt.Errorf("bgtasks: task %q has a nil function", name)
+	}
+	o, err := newOptions(opts)
+	if err != nil {
+		return fmt.Errorf("bgtasks: task %q: %w", name, err)
+	}
+	return l.accept(own, task{name: name, fn: fn, ctx: ctx, opts: o, added: time.Now()})
+}
+
+// capture returns the context whose values the task may keep.
+func (l *List) capture(ctx context.Context, own bool) context.Context {
+	if !own {
+		return l.host.Capture(ctx)
+	}
+	if a, ok := ctx.(*attempt); ok {
+		return a.values // not ctx: tasks that add tasks would chain up contexts without end
+	}
+	return ctx
+}
+
+func (l *List) accept(own bool, t task) error {
+	r := l.runner
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.phase == ended && !l.gaveUp, l.returned && !own:
+		return ErrClosed
+	case l.gaveUp:
+		return ErrShutdown
+	case !r.reserve():
+		return ErrFull
+	}
+	l.enroll()
+	// Asked after the list has become visible to Shutdown, which sets it before it looks.
+	if r.down.closing.Load() && !own {
+		r.pending.Add(-1)
+		l.withdraw()
+		return ErrShutdown
+	}
+	t.ctx = l.capture(t.ctx, own)
+	position := l.queue.push(t)
+	r.counts.accepted.Add(1)
+	if l.phase == open && r.sender.limit != noLimit {
+		r.sender.arm(r.sender.look(t.added.Sub(r.epoch)))
+	}
+	if len(r.observers) > 0 {
+		r.emit(Event{Kind: Accepted, Info: l.infoOf(&t, position)})
+	}
+	return nil
+}
+
+// withdraw undoes enroll for an open list that has nothing left to do.
+func (l *List) withdraw() {
+	if l.phase == open && l.idle() {
+		l.runner.lists.remove(l)
+	}
+}
+
+func (l *List) forget(name string) int {
+	r := l.runner
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.queue.forget(name, func(index int, t *task) {
+		r.counts.forgotten.Add(1)
+		r.pending.Add(-1)
+		if len(r.observers) > 0 {
+			r.emit(Event{Kind: Forgotten, Info: l.infoOf(t, l.queue.position(index)), Outcome: l.outcome})
+		}
+	})
+	if n > 0 {
+		l.withdraw()
+	}
+	return n
+}
+
+// infoOf describes a task that has not started.
+func (l *List) infoOf(t *task, position int) Info {
+	info := l.about(t.ctx)
+	info.Name, info.Position, info.Added = t.name, position, t.added
+	return info
+}
+
+// aboutNow is about for when it is not known whether the host may be asked: it may while
+// the handler runs (which cannot return before l.mu is free), and later if it has had a
+// task to capture the context for.
+func (l *List) aboutNow(ctx context.Context) Info {
+	if l.returned && l.queue.empty() {
+		return Info{ID: l.id}
+	}
+	return l.about(ctx)
+}
+
+// about describes the request that a captured context belongs to.
+func (l *List) about(ctx context.Context) Info {
+	info := l.host.About(ctx)
+	return Info{ID: l.id, Route: info.Route, Method: info.Method, RequestID: info.RequestID}
+}

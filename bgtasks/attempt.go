@@ -1,0 +1,216 @@
+package bgtasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// An attempt is one run of a task, and the context that it is given (see context.go).
+// A task without Retry has one.
+type attempt struct {
+	context.Context // what ends it: the runner's, or one with the task's timeout
+	values          context.Context
+
+	list     *List
+	name     string
+	fn       Func
+	opts     *options
+	outcome  Outcome
+	position int
+	number   int // from 1
+
+	added   time.Time
+	started time.Time // the first attempt
+	began   time.Time // this attempt
+	last    bool      // a shutdown has begun: no more after this
+
+	// Guarded by list.mu.
+	named    bool // in a ShutdownError
+	reported bool // see List.Report
+}
+
+func newAttempt(l *List, t *task, position int) *attempt {
+	return &attempt{
+		Context:  l.runner.live,
+		values:   t.ctx,
+		list:     l,
+		name:     t.name,
+		fn:       t.fn,
+		opts:     t.opts,
+		outcome:  l.outcome,
+		position: position,
+		number:   1,
+		added:    t.added,
+	}
+}
+
+func (a *attempt) info() Info {
+	info := a.list.about(a.values)
+	info.Name, info.Position, info.Added = a.name, a.position, a.added
+	if info.Started = a.started; !a.started.IsZero() {
+		info.Attempt = a.number
+	}
+	return info
+}
+
+// waited is the time from Add to the start.
+func (a *attempt) waited() time.Duration {
+	if a.started.IsZero() {
+		return 0
+	}
+	return a.started.Sub(a.added)
+}
+
+// elapsed is the time since the start, of the first attempt.
+func (a *attempt) elapsed() time.Duration {
+	if a.started.IsZero() {
+		return 0
+	}
+	return time.Since(a.started)
+}
+
+// run calls the task with its middleware around it, under its timeout.
+func (a *attempt) run() error {
+	if d := a.timeout(); d > 0 {
+		ctx, cancel := context.WithTimeoutCause(a.Context, d, ErrTimeout)
+		defer cancel()
+		a.Context = ctx
+		defer a.watch(d).Stop()
+	}
+	return a.explain(call(a, a.wrapped()))
+}
+
+func (a *attempt) timeout() time.Duration {
+	if a.opts != nil && a.opts.hasTimeout {
+		return a.opts.timeout
+	}
+	return a.list.runner.cfg.TaskTimeout
+}
+
+// grace is what a task gets to return in, after its timeout, before it is reported.
+const grace = time.Second
+
+// watch reports the task if it still runs some time after its timeout.
+func (a *attempt) watch(timeout time.Duration) *time.Timer {
+	return time.AfterFunc(timeout+grace, func() {
+		a.list.runner.logTask(a, slog.LevelWarn, "bgtasks: task still runs after its timeout", ErrTimeout, a.elapsed())
+	})
+}
+
+// wrapped puts the middleware around the task. Panics are turned into errors inside it.
+func (a *attempt) wrapped() Func {
+	outer := a.list.runner.middleware
+	var inner []Middleware
+	if a.opts != nil {
+		inner = a.opts.middleware
+	}
+	if len(outer)+len(inner) == 0 {
+		return a.fn
+	}
+	task := a.fn
+	fn := func(ctx context.Context) error { return call(ctx, task) }
+	for i := len(inner) - 1; i >= 0; i-- {
+		fn = inner[i](fn)
+	}
+	for i := len(outer) - 1; i >= 0; i-- {
+		fn = outer[i](fn)
+	}
+	return fn
+}
+
+// call turns a panic of fn into a *PanicError. runtime.Goexit goes through.
+func call(ctx context.Context, fn Func) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return fn(ctx)
+}
+
+func isPanic(err error) bool {
+	var p *PanicError
+	return errors.As(err, &p)
+}
+
+// explain adds to a task's error that its context had ended, and why.
+func (a *attempt) explain(err error) error {
+	if err == nil || a.Err() == nil || isPanic(err) {
+		return err
+	}
+	if cause := context.Cause(a); !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
+}
+
+// again pauses and returns the next attempt, or nil if there is to be none, and then the
+// error that the task ends with.
+func (a *attempt) again(err error) (*attempt, error) {
+	if !a.retryable(err) {
+		return nil, err
+	}
+	var pause time.Duration
+	var more bool
+	failure := call(a, func(context.Context) error {
+		pause, more = a.opts.wait(a.number, err)
+		return nil
+	})
+	if failure != nil {
+		return nil, failure
+	}
+	if !more {
+		return nil, err
+	}
+	a.retrying(err, pause)
+	last, ended := a.list.runner.pause(pause)
+	if ended {
+		return nil, err
+	}
+	return a.next(last), nil
+}
+
+func (a *attempt) retryable(err error) bool {
+	return err != nil && a.opts != nil && a.number < a.opts.attempts && !a.last &&
+		!errors.Is(err, ErrShutdown) && !isPanic(err)
+}
+
+func (a *attempt) retrying(err error, pause time.Duration) {
+	r := a.list.runner
+	elapsed := time.Since(a.began)
+	a.list.mu.Lock()
+	if len(r.observers) > 0 && !a.named {
+		r.emit(Event{Kind: Retried, Info: a.info(), Outcome: a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
+	}
+	a.list.mu.Unlock()
+	r.logTask(a, slog.LevelWarn, "bgtasks: attempt failed, the task is tried again", err, elapsed, slog.Duration("pause", pause))
+}
+
+// pause waits for d, less if a shutdown has begun (then the next attempt is the last),
+// and reports whether it has even ended.
+func (r *Runner) pause(d time.Duration) (last, ended bool) {
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.down.began:
+		}
+	}
+	return r.down.closing.Load(), r.live.Err() != nil
+}
+
+// next is a new attempt, as a goroutine of the last may still hold on to its context.
+func (a *attempt) next(last bool) *attempt {
+	l := a.list
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := *a
+	b.Context, b.number, b.last = l.runner.live, a.number+1, last
+	l.running = &b
+	return &b
+}

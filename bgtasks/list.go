@@ -1,0 +1,215 @@
+package bgtasks
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A List holds the tasks of one request. Handlers do not see it: they use Add. Its
+// methods are for integrations, which open one for each request, call Await when the
+// handler has returned and Start when the response has been sent.
+//
+// A list is made by Runner.Open, or is part of a larger struct and set up by Init. It
+// must not be copied.
+type List struct {
+	runner *Runner
+	host   Host
+	ctx    context.Context // as given to Open
+
+	mu        sync.Mutex
+	phase     phase
+	returned  bool // the handler has
+	gaveUp    bool // its tasks have been named in a ShutdownError
+	queue     queue
+	outcome   Outcome
+	cleanup   func() error
+	running   *attempt      // the latest, of the task that runs
+	failed    string        // the first task that failed, for StopOnError
+	reported  bool          // Report has logged a line while no task was running
+	heldSince time.Duration // in the runner's time
+	stuck     stuck
+
+	id          uint64 // these belong to the registry
+	shard       *shard
+	prev, next  *List
+	nextWaiting *List // and this to places
+}
+
+// phase of a list: each is reached once, in this order; some lists skip some.
+type phase uint8
+
+const (
+	open    phase = iota // the handler runs, and adds
+	held                 // it has returned; the response has not been sent
+	started              // runs, or waits for a place to run
+	ended
+)
+
+// A Host is what a List asks of the integration that has opened it.
+type Host interface {
+	// Capture is called by Add in a handler, in its goroutine, with the context that
+	// Add was given, and returns the one whose values the task is to see: the same,
+	// except where values in it do not outlive the request. Like the methods below it
+	// is called under the list's lock, and must not use the list.
+	Capture(ctx context.Context) context.Context
+
+	// About fills in Route, Method and RequestID from a context that Capture has
+	// returned (or, for the list as a whole, the one given to Init). It is called
+	// within Add, and from any goroutine once the handler has returned.
+	About(ctx context.Context) Info
+
+	// Writing reports whether the handler is inside a write of the response at the
+	// moment, and a number that changes with all progress. Any goroutine may call it.
+	Writing() (progress uint64, writing bool)
+
+	// Detach is called once, before the first task starts: what the captured contexts
+	// hold must be independent of the request from then on. That is when the handler has
+	// returned, or, with returned false, while it is stuck in a write (see
+	// Config.SendTimeout).
+	Detach(returned bool)
+
+	// Cleanup is called once, when the handler has returned, without the list's lock.
+	// What it returns, unless nil, is called when the list has ended, also one without
+	// tasks.
+	Cleanup() func() error
+}
+
+// fixed is the Host of a list that Open has made.
+type fixed struct{ about Info }
+
+func (fixed) Capture(ctx context.Context) context.Context { return ctx }
+func (f fixed) About(context.Context) Info                { return f.about }
+func (fixed) Writing() (uint64, bool)                     { return 0, false }
+func (fixed) Detach(bool)                                 {}
+func (fixed) Cleanup() func() error                       { return nil }
+
+// Open begins a list. Contexts derived from the one it returns are those that Add takes;
+// about says what is known of the request (Route, Method and RequestID; the rest is set
+// by the list). Call Start once the response has been sent, whatever became of it. A
+// list that is never started and has tasks keeps Shutdown waiting.
+func (r *Runner) Open(ctx context.Context, about Info) (context.Context, *List) {
+	l := new(List)
+	return l.Init(r, ctx, fixed{about}), l
+}
+
+// Init is Open for an integration that keeps the List, which must be new, in a struct of
+// its own and is asked about the request by way of host.
+func (l *List) Init(r *Runner, ctx context.Context, host Host) context.Context {
+	if r.fresh.Load() {
+		r.fresh.Store(false)
+	}
+	l.runner, l.ctx, l.host = r, ctx, host
+	return listContext{l}
+}
+
+// Opened reports whether ctx has a list of r that is for the same request: an
+// integration that is installed twice then does nothing the second time.
+func (r *Runner) Opened(ctx context.Context) bool {
+	_, ok := ctx.Value(runnerKey{r}).(*List)
+	return ok
+}
+
+// Len is how many tasks are pending: added, and neither started nor taken back.
+func (l *List) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.pending
+}
+
+// Await says that the handler has returned. From now on only the list's own tasks may
+// add to it. It reports whether there is anything to wait for: if so, Start is to be
+// called when the response has been sent, and the list starts by itself, with o, when
+// Config.SendTimeout has passed; if not, the list has ended.
+func (l *List) Await(o Outcome) bool {
+	cleanup := l.host.Cleanup()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.returned = true
+	if l.phase != open { // it started while its handler was stuck in a write
+		l.cleanUpLate(cleanup)
+		return false
+	}
+	l.host.Detach(true)
+	l.outcome, l.cleanup = o, cleanup
+	if l.idle() {
+		l.end()
+		return false
+	}
+	r := l.runner
+	l.enroll()
+	l.phase, l.heldSince = held, r.now()
+	if at := r.sender.until(l.heldSince); at != noLimit {
+		r.sender.arm(at)
+	}
+	return true
+}
+
+// Start hands the list to its runner, which runs its tasks in goroutines of its own: Start
+// does not wait for them. Only the first call counts, and none after the list has started
+// by itself. Without an Await before it, Start also says that the handler has returned.
+func (l *List) Start(o Outcome) {
+	l.mu.Lock()
+	awaited := l.returned
+	l.mu.Unlock()
+	if !awaited && !l.Await(o) {
+		return
+	}
+	l.mu.Lock()
+	if l.phase != held {
+		l.mu.Unlock()
+		return
+	}
+	l.outcome = o
+	started := l.begin()
+	l.mu.Unlock()
+	if started {
+		l.runner.dispatch(l)
+	}
+}
+
+// idle reports that there is nothing for l to do.
+func (l *List) idle() bool { return l.queue.pending == 0 && l.cleanup == nil }
+
+// begin moves l to started; it is false for a list that has nothing to do, which ends.
+func (l *List) begin() bool {
+	if l.idle() {
+		l.end()
+		return false
+	}
+	l.phase = started
+	return true
+}
+
+// enroll has the runner know of l, if it doesn't yet.
+func (l *List) enroll() {
+	if l.shard == nil {
+		l.runner.lists.add(l)
+	}
+}
+
+func (l *List) end() {
+	l.phase = ended
+	l.runner.lists.remove(l)
+}
+
+// cleanUpLate runs cleanup for a list that started before its handler returned: at the
+// list's end, or now if that is past.
+func (l *List) cleanUpLate(cleanup func() error) {
+	switch {
+	case cleanup == nil:
+	case l.phase == ended:
+		go l.cleanUp(cleanup)
+	default:
+		l.cleanup = cleanup
+	}
+}
+
+func (l *List) cleanUp(cleanup func() error) {
+	l.runner.guard("cleanup", func() {
+		if err := cleanup(); err != nil {
+			l.runner.log(l.ctx, slog.LevelError, "bgtasks: cleanup failed", Info{ID: l.id}, errAttr(err))
+		}
+	})
+}

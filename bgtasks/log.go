@@ -1,0 +1,103 @@
+package bgtasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// Names of the attributes in log lines, beside "error", "duration" and "stack".
+const (
+	keyTask      = "task"
+	keyList      = "list"
+	keyRoute     = "route"
+	keyMethod    = "method"
+	keyRequestID = "request_id"
+	keyPosition  = "position"
+	keyAttempt   = "attempt"
+)
+
+// Logger returns Config.Logger, or slog.Default().
+func (r *Runner) Logger() *slog.Logger {
+	if r.cfg.Logger != nil {
+		return r.cfg.Logger
+	}
+	return slog.Default()
+}
+
+// logEnd writes the line for a task that has ended: at Error if it failed, at Warn or
+// Debug if it was skipped because another failed or because of When, at Debug if all is
+// well.
+func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration) {
+	switch {
+	case err == nil:
+		r.logTask(a, slog.LevelDebug, "bgtasks: task succeeded", nil, elapsed)
+	case err == errWhen:
+		r.logTask(a, slog.LevelDebug, "bgtasks: task skipped", err, 0)
+	case kind == Skipped:
+		r.logTask(a, slog.LevelWarn, "bgtasks: task skipped", err, 0)
+	case isPanic(err):
+		r.logTask(a, slog.LevelError, "bgtasks: task panicked", err, elapsed)
+	default:
+		r.logTask(a, slog.LevelError, "bgtasks: task failed", err, elapsed)
+	}
+}
+
+// logTask writes a line about a task, with the task's context for the handler's use.
+func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, elapsed time.Duration, more ...slog.Attr) {
+	if !r.Logger().Enabled(a, level) {
+		return
+	}
+	if err != nil {
+		more = append(more, errAttr(err))
+	}
+	if !a.started.IsZero() {
+		more = append(more, slog.Duration("duration", elapsed))
+	}
+	var p *PanicError
+	if errors.As(err, &p) {
+		more = append(more, slog.String("stack", string(p.Stack)))
+	}
+	r.log(a, level, msg, a.info(), more...)
+}
+
+func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about Info, more ...slog.Attr) {
+	attrs := make([]slog.Attr, 0, 8+len(more))
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add(keyTask, about.Name)
+	add(keyRoute, about.Route)
+	add(keyMethod, about.Method)
+	add(keyRequestID, about.RequestID)
+	if about.ID != 0 {
+		attrs = append(attrs, slog.Uint64(keyList, about.ID))
+	}
+	if about.Position != 0 {
+		attrs = append(attrs, slog.Int(keyPosition, about.Position))
+	}
+	if about.Attempt != 0 {
+		attrs = append(attrs, slog.Int(keyAttempt, about.Attempt))
+	}
+	attrs = append(attrs, more...)
+	defer func() { _ = recover() }() // a log handler that panics must not end the list
+	r.Logger().LogAttrs(ctx, level, msg, attrs...)
+}
+
+func errAttr(err error) slog.Attr { return slog.Any("error", err) }
+
+// guard calls code of the program that is no task, and logs it if it panics.
+func (r *Runner) guard(what string, fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.log(context.Background(), slog.LevelError, "bgtasks: "+what+" panicked", Info{},
+				slog.String("error", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	fn()
+}

@@ -1,0 +1,154 @@
+package bgtasks
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sendWatch starts lists whose response is not sent in time (Config.SendTimeout), so
+// that a client which does not read can hold its tasks for a while only.
+//
+// A timer for each list would cost as much as a whole goroutine, and almost no list
+// needs one: there is one timer for all, which is set while there are lists, and looks
+// through them when it fires.
+type sendWatch struct {
+	r        *Runner
+	limit    time.Duration
+	deadline atomic.Int64 // of a shutdown, in r's monotonic time; noLimit: none
+	due      atomic.Int64 // when the timer fires; noLimit: not set
+
+	mu    sync.Mutex
+	timer *time.Timer
+}
+
+// looks is how many times within limit a handler that writes is looked at.
+const looks = 4
+
+func (s *sendWatch) init(r *Runner) {
+	s.r, s.limit = r, r.cfg.SendTimeout
+	s.deadline.Store(noLimit)
+	s.due.Store(noLimit)
+}
+
+// until is when a list's time is over that has been waiting since then.
+func (s *sendWatch) until(since time.Duration) time.Duration {
+	deadline := time.Duration(s.deadline.Load())
+	if s.limit == noLimit {
+		return deadline
+	}
+	return min(since+s.limit, deadline)
+}
+
+// look is when to look again at a list whose handler has not returned.
+func (s *sendWatch) look(now time.Duration) time.Duration {
+	at := s.until(now)
+	if s.limit != noLimit {
+		at = min(at, now+s.limit/looks)
+	}
+	if at <= now { // a shutdown's deadline that has passed
+		at = now + min(s.limit/looks, time.Second)
+	}
+	return at
+}
+
+// noLaterThan ends all waiting at a shutdown's deadline.
+func (s *sendWatch) noLaterThan(deadline time.Duration) {
+	s.deadline.Store(min(s.deadline.Load(), int64(deadline)))
+	s.arm(s.r.now()) // to see now which writes are stuck then
+}
+
+// arm sets the timer to fire at that time, or before.
+func (s *sendWatch) arm(at time.Duration) {
+	if int64(at) >= s.due.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if int64(at) >= s.due.Load() {
+		return
+	}
+	s.due.Store(int64(at))
+	if in := at - s.r.now(); s.timer == nil {
+		s.timer = time.AfterFunc(in, s.sweep)
+	} else {
+		s.timer.Reset(in)
+	}
+}
+
+func (s *sendWatch) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.due.Store(noLimit)
+	}
+}
+
+func (s *sendWatch) sweep() {
+	s.mu.Lock()
+	s.due.Store(noLimit)
+	s.mu.Unlock()
+
+	now, next := s.r.now(), time.Duration(noLimit)
+	for _, l := range s.r.lists.snapshot() {
+		late, again := l.late(now, s)
+		if late {
+			l.startLate()
+		}
+		next = min(next, again)
+	}
+	if next != noLimit {
+		s.arm(next)
+	}
+}
+
+// stuck is what is known about a handler that may be stuck in a write.
+type stuck struct {
+	progress uint64
+	since    time.Duration // when progress was first seen
+	writing  bool
+}
+
+// late reports whether l has waited for its response long enough, or when to look again.
+func (l *List) late(now time.Duration, s *sendWatch) (late bool, again time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.phase {
+	case held:
+		at := s.until(l.heldSince)
+		return at <= now, max(at, now)
+	case open:
+		progress, writing := l.host.Writing()
+		seen := l.stuck
+		if !writing || !seen.writing || progress != seen.progress {
+			l.stuck = stuck{progress, now, writing}
+			return false, s.look(now)
+		}
+		if s.until(seen.since) <= now {
+			return true, noLimit
+		}
+		return false, min(s.until(seen.since), s.look(now))
+	}
+	return false, noLimit
+}
+
+// startLate starts l though its response has not been sent.
+func (l *List) startLate() {
+	l.mu.Lock()
+	if l.phase != open && l.phase != held {
+		l.mu.Unlock()
+		return
+	}
+	if l.phase == open {
+		l.host.Detach(false)
+	}
+	about := l.about(l.ctx)
+	started := l.begin()
+	l.mu.Unlock()
+	l.runner.log(l.ctx, slog.LevelWarn, "bgtasks: response not sent in time, its tasks start now", about)
+	if started {
+		l.runner.dispatch(l)
+	}
+}

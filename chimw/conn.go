@@ -1,0 +1,139 @@
+package chimw
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"reflect"
+	"sync"
+	"sync/atomic"
+)
+
+// A conn is a connection of an attached server. It knows the lists that wait for their
+// response to have been sent on it (HTTP/1: one, unless http.TimeoutHandler gave up on a
+// handler that still runs).
+type conn struct {
+	net      net.Conn
+	known    atomic.Bool // StateNew has been seen: the hooks work
+	hijacked atomic.Bool
+	epoch    atomic.Uint64 // how many responses have been sent; changed under mu
+
+	mu      sync.Mutex
+	waiting *exchange
+	idle    bool // the last change was to idle, not to closed
+}
+
+type connKey struct{}
+
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// attached is false where ConnState was assigned after Attach, so that nothing is heard.
+func (c *conn) attached() bool { return c != nil && c.known.Load() }
+
+// startWhenIdle starts x's list when net/http has reported the connection idle or closed:
+// then the response has been handed to the operating system. It may have been reported
+// already (http.TimeoutHandler outside, or a hijacked connection).
+func (c *conn) startWhenIdle(x *exchange) {
+	c.mu.Lock()
+	if c.epoch.Load() == x.epoch {
+		x.next, c.waiting = c.waiting, x
+		c.mu.Unlock()
+		return
+	}
+	idle := c.idle
+	c.mu.Unlock()
+	x.start(idle || x.whole())
+}
+
+// sent is called when the response has been.
+func (c *conn) sent(idle bool) {
+	c.mu.Lock()
+	c.epoch.Add(1)
+	c.idle = idle
+	x := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	for x != nil {
+		next := x.next
+		x.next = nil
+		x.start(idle || x.whole()) // after a failed write net/http closes
+		x = next
+	}
+}
+
+// barrier waits for a write under way on the connection: a write of no bytes sends nothing,
+// but takes its turn. (On a net.Pipe the peer would be handed an empty read.)
+func (c *conn) barrier() {
+	if addr := c.net.LocalAddr(); addr == nil || addr.Network() != "pipe" {
+		_, _ = c.net.Write(nil)
+	}
+}
+
+// conns are the connections of all attached servers.
+var conns connTable
+
+type connTable struct {
+	live sync.Map // net.Conn: *conn, from StateNew to StateClosed or StateHijacked
+
+	mu        sync.Mutex
+	announced []*conn // by ConnContext, which net/http calls just before StateNew
+}
+
+// mostAnnounced bounds announced where StateNew never comes, as ConnState was assigned
+// after Attach.
+const mostAnnounced = 1024
+
+// announce makes a conn for nc.
+func (t *connTable) announce(nc net.Conn) *conn {
+	c := &conn{net: nc}
+	if !reflect.TypeOf(nc).Comparable() {
+		return c // cannot be found again: not attached
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.announced) == mostAnnounced {
+		copy(t.announced, t.announced[1:])
+		t.announced = t.announced[:mostAnnounced-1]
+	}
+	t.announced = append(t.announced, c)
+	return c
+}
+
+// changed is told of every change of a connection's state.
+func (t *connTable) changed(nc net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		t.enter(nc)
+	case http.StateIdle:
+		if c, ok := t.live.Load(nc); ok {
+			c.(*conn).sent(true)
+		}
+	case http.StateHijacked:
+		if c, ok := t.live.LoadAndDelete(nc); ok {
+			c.(*conn).hijacked.Store(true)
+		}
+	case http.StateClosed:
+		if c, ok := t.live.LoadAndDelete(nc); ok {
+			c.(*conn).sent(false)
+		}
+	}
+}
+
+func (t *connTable) enter(nc net.Conn) {
+	if !reflect.TypeOf(nc).Comparable() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, c := range t.announced {
+		if c.net == nc {
+			t.announced = append(t.announced[:i], t.announced[i+1:]...)
+			c.known.Store(true)
+			t.live.Store(nc, c)
+			return
+		}
+	}
+}

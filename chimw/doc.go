@@ -1,0 +1,49 @@
+// Package chimw runs the tasks of package bgtasks after the responses of a chi router.
+//
+//	runner := bgtasks.New(bgtasks.Config{})
+//	r := chi.NewRouter()
+//	r.Use(middleware.RequestID, chimw.BackgroundTasks(runner))
+//	r.Post("/orders", func(w http.ResponseWriter, r *http.Request) {
+//		if err := bgtasks.Add(r.Context(), "send mail", sendMail); err != nil {
+//			http.Error(w, "busy", http.StatusServiceUnavailable)
+//			return
+//		}
+//		render.JSON(w, r, answer)
+//	})
+//	err := chimw.ListenAndServe(ctx, &http.Server{Addr: ":8080", Handler: r}, runner, 30*time.Second)
+//
+// # When the response has been sent
+//
+// ListenAndServe and Serve attach to the server; [Attach] does that for a server that is
+// run in another way. Tasks of an attached server start
+//
+//   - on HTTP/1.1, after the last byte of the response has been handed to the operating
+//     system: net/http reports the connection idle or closed then (http.ConnState), and
+//     not before;
+//   - on HTTP/2, when the stream has been closed, a settling time of 5 ms has passed, and
+//     the connection has no write under way. net/http has no signal for the moment at which
+//     the last frame has been written. On a machine whose processors are all busy a task
+//     can start before that;
+//   - on a connection that the handler has hijacked, when the handler returns.
+//
+// Without Attach the tasks start when the handler chain has returned and a settling time
+// has passed, which is not after every response, and a warning says so once. With no
+// server at all (httptest.ResponseRecorder) they start when the middleware returns.
+//
+// # Where to put the middleware
+//
+// Inside: whatever the tasks' contexts shall carry does not matter, since a task sees the
+// values of the context that was given to Add. Outside: chi's Compress, and any other
+// middleware that pools its own writer or encoder: a task that writes to such a writer,
+// further in than this middleware, would write to another request's. RequestSize and
+// http.MaxBytesReader outside as well: they close the connection by way of an unexported
+// method of net/http's writer, which no wrapper can have.
+//
+// Installed on a router, a subrouter, in a group or by With, the chi route context that a
+// task sees is its request's own, through the task's context and through a captured
+// *http.Request. Installed around a router, only through the task's context.
+//
+// The response is the same with the middleware as without it. Once the handler has
+// returned, the writer that it was given is sealed: a task that writes to it reaches no
+// socket, gets [bgtasks.ErrResponseSent] and is logged.
+package chimw

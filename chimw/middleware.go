@@ -1,0 +1,39 @@
+package chimw
+
+import (
+	"net/http"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+)
+
+// BackgroundTasks returns a middleware that puts a task list into each request's context,
+// for bgtasks.Add, and has r run it after the response. The package's documentation says
+// when that is, and where the middleware belongs.
+//
+// Where it meets a request that has a list of r already, it does nothing: installed twice
+// with one runner there is one list. With two runners each runs its own, and Add finds the
+// inner one's.
+//
+// A handler that panics goes on panicking, and its tasks run all the same.
+//
+// It panics for a nil runner.
+func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
+	if r == nil {
+		panic("chimw: BackgroundTasks needs a runner: make one with bgtasks.New")
+	}
+	return func(next http.Handler) http.Handler {
+		if next == nil {
+			panic("chimw: BackgroundTasks needs a handler to wrap")
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if r.Opened(req.Context()) {
+				next.ServeHTTP(w, req)
+				return
+			}
+			x := begin(r, w, req)
+			defer x.finish()
+			next.ServeHTTP(x.methods, x.req)
+			x.returned = true
+		})
+	}
+}

@@ -1,0 +1,223 @@
+package chimw
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+)
+
+// writer passes the response on, notes what becomes of it, and is sealed when the handler
+// has returned.
+//
+// A late write must not get through: net/http's buffers belong to another response by
+// then (HTTP/1.1), or it panics (HTTP/2).
+type writer struct {
+	inner  http.ResponseWriter
+	list   *bgtasks.List
+	http2  bool
+	sealed atomic.Bool
+	calls  calls
+	stream streamEnd
+
+	status   int
+	bytes    int64
+	failed   error // of the first write that failed
+	hijacked bool
+}
+
+func (w *writer) init(inner http.ResponseWriter, req *http.Request, list *bgtasks.List) {
+	w.inner, w.list, w.http2 = inner, list, req.ProtoMajor >= 2
+}
+
+func (w *writer) outcome() bgtasks.Outcome {
+	return bgtasks.Outcome{Status: w.status, Bytes: w.bytes, Hijacked: w.hijacked}
+}
+
+func (w *writer) seal() { w.sealed.Store(true) }
+
+// late reports, and logs, that the response is over.
+func (w *writer) late() bool {
+	if !w.sealed.Load() {
+		return false
+	}
+	w.list.Report(bgtasks.ErrResponseSent)
+	return true
+}
+
+// Header of a sealed writer is a new one each time: net/http may still be reading the
+// original.
+func (w *writer) Header() http.Header {
+	if w.sealed.Load() {
+		return make(http.Header)
+	}
+	return w.inner.Header()
+}
+
+func (w *writer) WriteHeader(status int) {
+	if w.late() {
+		return
+	}
+	defer w.calls.enter().leave()
+	w.inner.WriteHeader(status)
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.late() {
+		return 0, bgtasks.ErrResponseSent
+	}
+	defer w.calls.enter().leave()
+	n, err := w.inner.Write(p)
+	return n, w.wrote(int64(n), err)
+}
+
+// wrote notes the result of a write.
+func (w *writer) wrote(n int64, err error) error {
+	w.bytes += n
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	if err != nil && w.failed == nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
+		w.failed = err
+	}
+	return err
+}
+
+// The methods below are those that the types in methodsets.go have, by their set; each is
+// called only where inner has it.
+
+func (w *writer) writeString(s string) (int, error) {
+	if w.late() {
+		return 0, bgtasks.ErrResponseSent
+	}
+	defer w.calls.enter().leave()
+	n, err := w.inner.(interface{ WriteString(string) (int, error) }).WriteString(s)
+	return n, w.wrote(int64(n), err)
+}
+
+func (w *writer) flush() {
+	if w.late() {
+		return
+	}
+	defer w.calls.enter().leave()
+	w.inner.(http.Flusher).Flush()
+	w.flushed()
+}
+
+func (w *writer) flushError() error {
+	if w.late() {
+		return bgtasks.ErrResponseSent
+	}
+	defer w.calls.enter().leave()
+	err := w.inner.(interface{ FlushError() error }).FlushError()
+	w.flushed()
+	return err
+}
+
+func (w *writer) flushed() {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+}
+
+func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.late() {
+		return nil, nil, bgtasks.ErrResponseSent
+	}
+	c, rw, err := w.inner.(http.Hijacker).Hijack()
+	w.hijacked = w.hijacked || err == nil
+	return c, rw, err
+}
+
+func (w *writer) push(target string, opts *http.PushOptions) error {
+	if w.late() {
+		return bgtasks.ErrResponseSent
+	}
+	return w.inner.(http.Pusher).Push(target, opts)
+}
+
+// controller is what http.ResponseController looks for beside Flush and Hijack.
+type controller interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	EnableFullDuplex() error
+}
+
+func (w *writer) setReadDeadline(t time.Time) error {
+	if w.late() {
+		return bgtasks.ErrResponseSent
+	}
+	return w.inner.(controller).SetReadDeadline(t)
+}
+
+func (w *writer) setWriteDeadline(t time.Time) error {
+	if w.late() {
+		return bgtasks.ErrResponseSent
+	}
+	return w.inner.(controller).SetWriteDeadline(t)
+}
+
+func (w *writer) enableFullDuplex() error {
+	if w.late() {
+		return bgtasks.ErrResponseSent
+	}
+	return w.inner.(controller).EnableFullDuplex()
+}
+
+// closeNotify hands out a channel of its own on HTTP/2, where the middleware listens too:
+// net/http sends one value.
+func (w *writer) closeNotify() <-chan bool {
+	switch {
+	case w.late():
+		return make(chan bool)
+	case w.http2:
+		return w.stream.watch(w.inner).notify
+	}
+	return w.inner.(http.CloseNotifier).CloseNotify()
+}
+
+// w0 is the writer without optional methods, which those in methodsets.go add.
+type w0 struct{ *writer }
+
+// Unwrap is for http.ResponseController, and for middleware that looks for its own writer.
+func (w w0) Unwrap() http.ResponseWriter {
+	if w.sealed.Load() {
+		return sealed{w.writer}
+	}
+	return w.inner
+}
+
+// sealed is what is inside a sealed writer: nothing. Its writer answers every call with
+// ErrResponseSent.
+type sealed struct{ *writer }
+
+func (w sealed) FlushError() error                            { return w.flushError() }
+func (w sealed) Flush()                                       { w.flush() }
+func (w sealed) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.hijack() }
+func (w sealed) SetReadDeadline(t time.Time) error            { return w.setReadDeadline(t) }
+func (w sealed) SetWriteDeadline(t time.Time) error           { return w.setWriteDeadline(t) }
+func (w sealed) EnableFullDuplex() error                      { return w.enableFullDuplex() }
+
+// find returns the outermost of w and the writers inside it that is a T.
+func find[T any](w http.ResponseWriter) (T, bool) {
+	for {
+		if t, ok := w.(T); ok {
+			return t, true
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			var none T
+			return none, false
+		}
+		w = u.Unwrap()
+	}
+}
+
+//go:generate go run ../internal/methodsets
