@@ -2,54 +2,35 @@ package chimw_test
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/chimw"
+	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/render"
+	"github.com/stretchr/testify/require"
 )
 
 func TestSmoke(t *testing.T) {
-	for _, h2 := range []bool{false, true} {
-		run := bgtasks.New(bgtasks.Config{})
-		r := chi.NewRouter()
-		r.Use(chimw.BackgroundTasks(run))
-		r.Route("/a", func(r chi.Router) {
+	for _, p := range servertest.Protocols {
+		t.Run(p.Name, func(t *testing.T) {
+			run := bgtasks.New(bgtasks.Config{})
+			r := chi.NewRouter()
+			r.Use(chimw.BackgroundTasks(run))
+			ran := 0
 			r.Get("/{id}", func(w http.ResponseWriter, r *http.Request) {
-				bgtasks.Add(r.Context(), "x", func(ctx context.Context) error {
-					in, _ := bgtasks.InfoFrom(ctx)
-					o, _ := bgtasks.OutcomeFrom(ctx)
-					_, err := w.Write([]byte("hi"))
-					fmt.Printf("%+v %+v %s %s %v\n", in, o, chi.URLParamFromCtx(ctx, "id"), chi.URLParam(r, "id"), err)
-					return nil
-				})
-				io.WriteString(w, "ok")
+				bgtasks.Add(r.Context(), "x", func(ctx context.Context) error { ran++; return nil })
+				render.PlainText(w, r, "ok")
 			})
+			s := servertest.Start(t, p, r)
+			res, body, err := s.Get(t.Context(), "/4")
+			require.NoError(t, err)
+			require.Equal(t, p.HTTP2, res.ProtoMajor == 2)
+			require.Equal(t, "ok", string(body))
+			require.NoError(t, run.Wait(t.Context()))
+			require.Equal(t, 1, ran)
 		})
-		ts := httptest.NewUnstartedServer(r)
-		chimw.Attach(ts.Config)
-		if h2 {
-			ts.EnableHTTP2 = true
-			ts.StartTLS()
-		} else {
-			ts.Start()
-		}
-		for range 3 {
-			res, err := ts.Client().Get(ts.URL + "/a/5")
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.ReadAll(res.Body)
-			res.Body.Close()
-			start := time.Now()
-			run.Wait(context.Background())
-			fmt.Println(res.Proto, time.Since(start))
-		}
-		ts.Close()
 	}
 }
