@@ -12,7 +12,7 @@ import (
 // refusals limits the log lines about refused tasks: an overloaded service refuses
 // thousands a second.
 type refusals struct {
-	full, closed, shutdown, noList, misuse limiter
+	full, closed, shutdown, misuse limiter
 }
 
 func (r *refusals) of(err error) *limiter {

@@ -114,6 +114,7 @@ func (t *connTable) changed(nc net.Conn, state http.ConnState) {
 	case http.StateHijacked:
 		if c, ok := t.live.LoadAndDelete(nc); ok {
 			c.(*conn).hijacked.Store(true)
+			c.(*conn).sent(false) // by a middleware outside, after the list's own handler
 		}
 	case http.StateClosed:
 		if c, ok := t.live.LoadAndDelete(nc); ok {

@@ -41,7 +41,8 @@
 //
 // Installed on a router, a subrouter, in a group or by With, the chi route context that a
 // task sees is its request's own, through the task's context and through a captured
-// *http.Request. Installed around a router, only through the task's context.
+// *http.Request; so too directly around a chi router. With other middleware between it and
+// the router that it is around, only through the task's context.
 //
 // The response is the same with the middleware as without it. Once the handler has
 // returned, the writer that it was given is sealed: a task that writes to it reaches no

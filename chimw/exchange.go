@@ -57,6 +57,8 @@ func (x *exchange) finish() {
 	x.writer.seal()
 	if x.list.Await(x.outcome) {
 		x.startWhenSent()
+	} else {
+		x.host.recycle()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,8 @@ type host struct {
 	method string
 	gone   bool // the client had, when the handler returned
 
-	route *chi.Context                // chi's; nil outside a router
+	route *chi.Context                // chi's, or ours; nil outside a router
+	ours  bool                        // route is: see around
 	copy  *chi.Context                // made by Capture
 	over  atomic.Pointer[chi.Context] // copy, once the handler has returned
 
@@ -53,6 +55,9 @@ func (h *host) Value(key any) any {
 		if over := h.over.Load(); over != nil {
 			return over
 		}
+		if h.ours {
+			return h.route
+		}
 	case uploadsKey{}:
 		return &h.uploads
 	}
@@ -74,8 +79,33 @@ func (h *host) Capture(ctx context.Context) context.Context {
 	return ctx
 }
 
+// routeContexts are those that around has given out and that no task has kept.
+var routeContexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
+
+// around is for a middleware that is installed around a whole router. chi would make its
+// route context inside, where no captured request could be told that it is over; it does
+// not where there is one already. So the request gets one of ours.
+func (h *host) around(router chi.Routes) {
+	if h.route == nil {
+		h.route, h.ours = routeContexts.Get().(*chi.Context), true
+		h.route.Reset()
+		h.route.Routes = router
+	}
+}
+
+// recycle gives back a route context of ours that no task has seen.
+func (h *host) recycle() {
+	if h.ours && h.copy == nil {
+		routeContexts.Put(h.route)
+	}
+}
+
 // refresh makes the copy, again if routing has gone on since the last time.
 func (h *host) refresh() {
+	if h.ours {
+		h.copy = h.route // which nobody takes away
+		return
+	}
 	if h.copy == nil || len(h.copy.RoutePatterns) != len(h.route.RoutePatterns) ||
 		len(h.copy.URLParams.Keys) != len(h.route.URLParams.Keys) {
 		h.copy = h.route.Clone()

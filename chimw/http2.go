@@ -5,6 +5,10 @@ import (
 	"sync"
 )
 
+// closeNotifier is http.CloseNotifier, which is deprecated: for a handler that wants to know
+// whether its client has gone, the request's context is better. Its use here is another.
+type closeNotifier interface{ CloseNotify() <-chan bool }
+
 // streamEnd is the end of an HTTP/2 stream, by way of the response writer's CloseNotify
 // channel: the only signal that net/http gives (and golang.org/x/net/http2). When it comes,
 // the frame that ends the stream is in the connection's buffer; the write to the socket is
@@ -23,7 +27,7 @@ type ends struct {
 // nil where no writer in w has a CloseNotify: inside http.TimeoutHandler.
 func (s *streamEnd) watch(w http.ResponseWriter) *ends {
 	s.once.Do(func() {
-		notifier, ok := find[http.CloseNotifier](w)
+		notifier, ok := find[closeNotifier](w)
 		if !ok {
 			return
 		}

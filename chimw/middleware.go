@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/go-chi/chi/v5"
 )
 
 // BackgroundTasks returns a middleware that puts a task list into each request's context,
@@ -25,12 +26,16 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 		if next == nil {
 			panic("chimw: BackgroundTasks needs a handler to wrap")
 		}
+		router, _ := next.(chi.Routes)
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if r.Opened(req.Context()) {
 				next.ServeHTTP(w, req)
 				return
 			}
 			x := begin(r, w, req)
+			if router != nil {
+				x.host.around(router)
+			}
 			defer x.finish()
 			next.ServeHTTP(x.methods, x.req)
 			x.returned = true

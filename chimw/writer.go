@@ -180,7 +180,7 @@ func (w *writer) closeNotify() <-chan bool {
 	case w.http2:
 		return w.stream.watch(w.inner).notify
 	}
-	return w.inner.(http.CloseNotifier).CloseNotify()
+	return w.inner.(closeNotifier).CloseNotify()
 }
 
 // w0 is the writer without optional methods, which those in methodsets.go add.
@@ -189,7 +189,7 @@ type w0 struct{ *writer }
 // Unwrap is for http.ResponseController, and for middleware that looks for its own writer.
 func (w w0) Unwrap() http.ResponseWriter {
 	if w.sealed.Load() {
-		return sealed{w.writer}
+		return sealed(w)
 	}
 	return w.inner
 }

@@ -1,0 +1,38 @@
+# Targets are listed by `make help`. All of them work on a fresh clone with Go, git and make.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+MODULES     := $(sort $(dir $(shell git ls-files --cached --others --exclude-standard go.mod '*/go.mod')))
+
+# each runs a command in every module, stopping at the first that fails.
+each = @set -e; for dir in $(MODULES); do echo "== $$dir: $(strip $(1))"; (cd $$dir && $(1)); done
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: run
+run: ## start the example program
+	go run ./examples/quickstart
+
+.PHONY: test
+test: ## run all tests of all modules under the race detector, then the controls that race on purpose
+	$(call each, go test -race ./...)
+	$(call each, go test -run Control ./...)
+
+.PHONY: short
+short: ## run the tests that take little time
+	$(call each, go test -short ./...)
+
+.PHONY: cover
+cover: ## run the tests with coverage of the library's packages; the profile is coverage.out
+	go test -coverpkg=./bgtasks,./chimw -coverprofile=coverage.out ./bgtasks ./chimw
+	go tool cover -func=coverage.out | tail -n 1
+
+.PHONY: lint
+lint: ## vet, staticcheck, gofmt, and whether go.mod is tidy and generated code fresh
+	$(call each, go vet ./...)
+	$(call each, go run $(STATICCHECK) ./...)
+	$(call each, go mod tidy -diff)
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	@before=$$(cksum chimw/methodsets.go); go generate ./...; \
+		if [ "$$before" != "$$(cksum chimw/methodsets.go)" ]; then echo "chimw/methodsets.go was not fresh: commit it"; exit 1; fi
