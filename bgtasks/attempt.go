@@ -28,6 +28,9 @@ type attempt struct {
 	began   time.Time // this attempt
 	last    bool      // a shutdown has begun: no more after this
 
+	panicked *PanicError // found in the error, see inspect
+	final    bool        // it is not to be retried
+
 	// Guarded by list.mu.
 	named    bool // in a ShutdownError
 	reported bool // see List.Report
@@ -81,7 +84,16 @@ func (a *attempt) run() error {
 		a.Context = ctx
 		defer a.watch(d).Stop()
 	}
-	return a.explain(call(a, a.wrapped()))
+	return a.call(func(ctx context.Context) error { return a.inspect(a.wrapped()(ctx)) })
+}
+
+// call runs code of the program on behalf of the task: what panics in it is the task's.
+func (a *attempt) call(fn Func) error {
+	err := call(a, fn)
+	if p, ok := err.(*PanicError); ok {
+		a.panicked, a.final = p, true
+	}
+	return err
 }
 
 func (a *attempt) timeout() time.Duration {
@@ -96,8 +108,9 @@ const grace = time.Second
 
 // watch reports the task if it still runs some time after its timeout.
 func (a *attempt) watch(timeout time.Duration) *time.Timer {
-	return time.AfterFunc(timeout+grace, func() {
-		a.list.runner.logTask(a, slog.LevelWarn, "bgtasks: task still runs after its timeout", ErrTimeout, a.elapsed())
+	return time.AfterFunc(saturated(timeout, grace), func() {
+		a.list.runner.log(a, slog.LevelWarn, "bgtasks: task still runs after its timeout", a.info(),
+			errAttr(ErrTimeout), slog.Duration("duration", a.elapsed()))
 	})
 }
 
@@ -132,19 +145,21 @@ func call(ctx context.Context, fn Func) (err error) {
 	return fn(ctx)
 }
 
-func isPanic(err error) bool {
-	var p *PanicError
-	return errors.As(err, &p)
-}
-
-// explain adds to a task's error that its context had ended, and why.
-func (a *attempt) explain(err error) error {
-	if err == nil || a.Err() == nil || isPanic(err) {
+// inspect finds out what must be known about a task's error, and adds to it that the task's
+// context had ended, and why. An error's own methods are called here only, where one that
+// panics (that of a nil pointer, say) does no harm.
+func (a *attempt) inspect(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, &a.panicked) {
+		a.final = true
 		return err
 	}
-	if cause := context.Cause(a); !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", cause, err)
+	if cause := context.Cause(a); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
 	}
+	a.final = errors.Is(err, ErrShutdown)
 	return err
 }
 
@@ -156,7 +171,7 @@ func (a *attempt) again(err error) (*attempt, error) {
 	}
 	var pause time.Duration
 	var more bool
-	failure := call(a, func(context.Context) error {
+	failure := a.call(func(context.Context) error {
 		pause, more = a.opts.wait(a.number, err)
 		return nil
 	})
@@ -171,22 +186,21 @@ func (a *attempt) again(err error) (*attempt, error) {
 	if ended {
 		return nil, err
 	}
-	return a.next(last), nil
+	return a.next(last), err
 }
 
 func (a *attempt) retryable(err error) bool {
-	return err != nil && a.opts != nil && a.number < a.opts.attempts && !a.last &&
-		!errors.Is(err, ErrShutdown) && !isPanic(err)
+	return err != nil && a.opts != nil && a.number < a.opts.attempts && !a.last && !a.final
 }
 
 func (a *attempt) retrying(err error, pause time.Duration) {
 	r := a.list.runner
 	elapsed := time.Since(a.began)
-	a.list.mu.Lock()
-	if len(r.observers) > 0 && !a.named {
-		r.emit(Event{Kind: Retried, Info: a.info(), Outcome: a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
-	}
-	a.list.mu.Unlock()
+	a.list.locked(func() {
+		if len(r.observers) > 0 && !a.named {
+			r.emit(Event{Kind: Retried, Info: a.info(), Outcome: a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
+		}
+	})
 	r.logTask(a, slog.LevelWarn, "bgtasks: attempt failed, the task is tried again", err, elapsed, slog.Duration("pause", pause))
 }
 
@@ -204,11 +218,15 @@ func (r *Runner) pause(d time.Duration) (last, ended bool) {
 	return r.down.closing.Load(), r.live.Err() != nil
 }
 
-// next is a new attempt, as a goroutine of the last may still hold on to its context.
+// next is a new attempt, as a goroutine of the last may still hold on to its context. It is
+// nil if a shutdown has given the task up.
 func (a *attempt) next(last bool) *attempt {
 	l := a.list
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if a.named {
+		return nil
+	}
 	b := *a
 	b.Context, b.number, b.last = l.runner.live, a.number+1, last
 	l.running = &b

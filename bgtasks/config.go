@@ -37,24 +37,32 @@ const (
 	defaultMaxRunning  = 1024
 	defaultMaxPending  = 65536
 	defaultSendTimeout = time.Minute
-	noLimit            = math.MaxInt
+	noLimit            = math.MaxInt64 // of a time
 )
 
 // withDefaults replaces zeros by the defaults and negative values by no limit.
 func (c Config) withDefaults() Config {
-	c.MaxRunning = limit(c.MaxRunning, defaultMaxRunning)
-	c.MaxPending = limit(c.MaxPending, defaultMaxPending)
-	c.SendTimeout = limit(c.SendTimeout, defaultSendTimeout)
+	c.MaxRunning = limit(c.MaxRunning, defaultMaxRunning, math.MaxInt)
+	c.MaxPending = limit(c.MaxPending, defaultMaxPending, math.MaxInt)
+	c.SendTimeout = limit(c.SendTimeout, defaultSendTimeout, noLimit)
 	c.TaskTimeout = max(c.TaskTimeout, 0)
 	return c
 }
 
-func limit[N ~int | ~int64](n, byDefault N) N {
+func limit[N ~int | ~int64](n, byDefault, none N) N {
 	switch {
 	case n == 0:
 		return byDefault
 	case n < 0:
-		return noLimit
+		return none
 	}
 	return n
+}
+
+// saturated is a + b without overflow, for b that is not negative.
+func saturated(a, b time.Duration) time.Duration {
+	if a > noLimit-b {
+		return noLimit
+	}
+	return a + b
 }

@@ -16,6 +16,7 @@ func (l *List) drain() {
 	}
 	l.mu.Lock()
 	cleanup := l.cleanup
+	l.cleanup = nil
 	l.mu.Unlock()
 	if cleanup != nil {
 		l.cleanUp(cleanup)
@@ -51,8 +52,7 @@ func (l *List) run(a *attempt) {
 		l.finish(a, err)
 		return
 	}
-	for {
-		l.start(a)
+	for l.start(a) {
 		err := a.run()
 		next, err := a.again(err)
 		if next == nil {
@@ -61,6 +61,7 @@ func (l *List) run(a *attempt) {
 		}
 		a = next
 	}
+	l.finish(a, ErrShutdown)
 }
 
 var errWhen = fmt.Errorf("%w: When is false for this outcome", ErrSkipped)
@@ -78,7 +79,7 @@ func (l *List) skip(a *attempt) error {
 	}
 	for _, cond := range a.opts.when {
 		var run bool
-		err := call(a, func(context.Context) error { run = cond(a.outcome); return nil })
+		err := a.call(func(context.Context) error { run = cond(a.outcome); return nil })
 		if err != nil {
 			return err
 		}
@@ -96,18 +97,23 @@ func (l *List) skip(a *attempt) error {
 	return nil
 }
 
-func (l *List) start(a *attempt) {
+// start begins an attempt, unless a shutdown has given the task up.
+func (l *List) start(a *attempt) bool {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if a.named {
+		return false
+	}
 	a.began = now
 	if a.number > 1 {
-		return
+		return true
 	}
 	a.started = now
-	if r := l.runner; len(r.observers) > 0 && !a.named {
+	if r := l.runner; len(r.observers) > 0 {
 		r.emit(Event{Kind: Started, Info: a.info(), Outcome: a.outcome, Wait: a.waited()})
 	}
+	return true
 }
 
 // finish records how a task has ended: with nil, with its last attempt's error, or
@@ -116,21 +122,28 @@ func (l *List) start(a *attempt) {
 func (l *List) finish(a *attempt, err error) {
 	r := l.runner
 	elapsed := a.elapsed()
-	l.mu.Lock()
-	l.running = nil
-	if a.named {
-		l.mu.Unlock()
-		r.logTask(a, slog.LevelWarn, "bgtasks: task returned after the shutdown had given it up", err, elapsed)
-		return
-	}
-	state, kind := l.account(a, err)
-	l.queue.done(a.position, state)
-	r.pending.Add(-1)
-	if len(r.observers) > 0 {
-		r.emit(Event{Kind: kind, Info: a.info(), Outcome: a.outcome, Err: err, Wait: a.waited(), Elapsed: elapsed})
-	}
-	l.mu.Unlock()
+	kind := Unfinished
+	l.locked(func() {
+		l.running = nil
+		if a.named {
+			return
+		}
+		var state taskState
+		state, kind = l.account(a, err)
+		l.queue.done(a.position, state)
+		r.pending.Add(-1)
+		if len(r.observers) > 0 {
+			r.emit(Event{Kind: kind, Info: a.info(), Outcome: a.outcome, Err: err, Wait: a.waited(), Elapsed: elapsed})
+		}
+	})
 	r.logEnd(a, kind, err, elapsed)
+}
+
+// locked runs f under the list's lock, also if an observer calls runtime.Goexit in it.
+func (l *List) locked(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
 }
 
 func (l *List) account(a *attempt, err error) (taskState, Kind) {
@@ -143,7 +156,7 @@ func (l *List) account(a *attempt, err error) (taskState, Kind) {
 		c.skipped.Add(1)
 		return notSucceeded, Skipped
 	}
-	if isPanic(err) {
+	if a.panicked != nil {
 		c.panicked.Add(1)
 	} else {
 		c.failed.Add(1)
@@ -174,12 +187,7 @@ func (l *List) giveUp() (left []Info) {
 		name(a.info())
 	}
 	l.queue.clear(func(index int, t *task) {
-		info := Info{ID: l.id} // the handler may still be at work on what About looks at
-		if l.phase != open {
-			info = l.about(t.ctx)
-		}
-		info.Name, info.Position, info.Added = t.name, l.queue.position(index), t.added
-		name(info)
+		name(l.infoOf(t, l.queue.position(index)))
 	})
 	if l.running == nil && l.cleanup == nil {
 		r.lists.remove(l)

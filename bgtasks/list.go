@@ -32,6 +32,7 @@ type List struct {
 	stuck     stuck
 
 	id          uint64 // these belong to the registry
+	entry       uint64
 	shard       *shard
 	prev, next  *List
 	nextWaiting *List // and this to places
@@ -55,9 +56,9 @@ type Host interface {
 	// is called under the list's lock, and must not use the list.
 	Capture(ctx context.Context) context.Context
 
-	// About fills in Route, Method and RequestID from a context that Capture has
-	// returned (or, for the list as a whole, the one given to Init). It is called
-	// within Add, and from any goroutine once the handler has returned.
+	// About fills in Route, Method and RequestID. Add calls it, with the context that it
+	// was given; any goroutine may, with one that Capture has returned or, once there has
+	// been one, with that given to Init.
 	About(ctx context.Context) Info
 
 	// Writing reports whether the handler is inside a write of the response at the
@@ -67,8 +68,8 @@ type Host interface {
 	// Detach is called once, before the first task starts: what the captured contexts
 	// hold must be independent of the request from then on. That is when the handler has
 	// returned, or, with returned false, while it is stuck in a write (see
-	// Config.SendTimeout).
-	Detach(returned bool)
+	// Config.SendTimeout); then the outcome is as far as it is known.
+	Detach(returned bool) Outcome
 
 	// Cleanup is called once, when the handler has returned, without the list's lock.
 	// What it returns, unless nil, is called when the list has ended, also one without
@@ -82,7 +83,7 @@ type fixed struct{ about Info }
 func (fixed) Capture(ctx context.Context) context.Context { return ctx }
 func (f fixed) About(context.Context) Info                { return f.about }
 func (fixed) Writing() (uint64, bool)                     { return 0, false }
-func (fixed) Detach(bool)                                 {}
+func (fixed) Detach(bool) Outcome                         { return Outcome{} }
 func (fixed) Cleanup() func() error                       { return nil }
 
 // Open begins a list. Contexts derived from the one it returns are those that Add takes;
@@ -121,13 +122,15 @@ func (l *List) Len() int {
 // Await says that the handler has returned. From now on only the list's own tasks may
 // add to it. It reports whether there is anything to wait for: if so, Start is to be
 // called when the response has been sent, and the list starts by itself, with o, when
-// Config.SendTimeout has passed; if not, the list has ended.
+// Config.SendTimeout has passed; if not, the list has ended, or started already. Call it
+// once.
 func (l *List) Await(o Outcome) bool {
 	cleanup := l.host.Cleanup()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.returned = true
 	if l.phase != open { // it started while its handler was stuck in a write
+		l.outcome = o // for the tasks that are still to come
 		l.cleanUpLate(cleanup)
 		return false
 	}

@@ -2,7 +2,6 @@ package bgtasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -33,13 +32,17 @@ func (r *Runner) Logger() *slog.Logger {
 // well.
 func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration) {
 	switch {
+	case kind == Unfinished:
+		if !a.started.IsZero() {
+			r.logTask(a, slog.LevelWarn, "bgtasks: task returned after the shutdown had given it up", err, elapsed)
+		}
 	case err == nil:
 		r.logTask(a, slog.LevelDebug, "bgtasks: task succeeded", nil, elapsed)
 	case err == errWhen:
 		r.logTask(a, slog.LevelDebug, "bgtasks: task skipped", err, 0)
 	case kind == Skipped:
 		r.logTask(a, slog.LevelWarn, "bgtasks: task skipped", err, 0)
-	case isPanic(err):
+	case a.panicked != nil:
 		r.logTask(a, slog.LevelError, "bgtasks: task panicked", err, elapsed)
 	default:
 		r.logTask(a, slog.LevelError, "bgtasks: task failed", err, elapsed)
@@ -48,6 +51,7 @@ func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration)
 
 // logTask writes a line about a task, with the task's context for the handler's use.
 func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, elapsed time.Duration, more ...slog.Attr) {
+	defer ignorePanic()
 	if !r.Logger().Enabled(a, level) {
 		return
 	}
@@ -57,14 +61,14 @@ func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, el
 	if !a.started.IsZero() {
 		more = append(more, slog.Duration("duration", elapsed))
 	}
-	var p *PanicError
-	if errors.As(err, &p) {
-		more = append(more, slog.String("stack", string(p.Stack)))
+	if a.panicked != nil {
+		more = append(more, slog.String("stack", string(a.panicked.Stack)))
 	}
 	r.log(a, level, msg, a.info(), more...)
 }
 
 func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about Info, more ...slog.Attr) {
+	defer ignorePanic()
 	attrs := make([]slog.Attr, 0, 8+len(more))
 	add := func(key, value string) {
 		if value != "" {
@@ -85,9 +89,11 @@ func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about In
 		attrs = append(attrs, slog.Int(keyAttempt, about.Attempt))
 	}
 	attrs = append(attrs, more...)
-	defer func() { _ = recover() }() // a log handler that panics must not end the list
 	r.Logger().LogAttrs(ctx, level, msg, attrs...)
 }
+
+// ignorePanic keeps a log handler that panics from ending the list.
+func ignorePanic() { _ = recover() }
 
 func errAttr(err error) slog.Attr { return slog.Any("error", err) }
 

@@ -98,14 +98,14 @@ func Retry(attempts int, wait func(attempt int, err error) (pause time.Duration,
 }
 
 // Backoff returns a wait function for Retry. Pauses double from first to at most most,
-// and each is a random time between half of that and all of it, so that tasks which
-// failed together do not all try again together.
+// which wins if it is the shorter, and each is a random time between half of that and all
+// of it, so that tasks which failed together do not all try again together.
 func Backoff(first, most time.Duration) func(attempt int, err error) (time.Duration, bool) {
-	first = max(first, 0)
-	most = max(most, first)
+	most = max(most, 0)
+	first = min(max(first, 0), most)
 	return func(attempt int, _ error) (time.Duration, bool) {
 		pause := first
-		for i := 1; i < attempt && pause < most; i++ {
+		for i := 1; i < attempt && 0 < pause && pause < most; i++ {
 			if pause > most/2 {
 				pause = most
 				break

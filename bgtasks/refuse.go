@@ -38,7 +38,8 @@ const refusalInterval = time.Second
 // allow reports whether a line may be written now, and how many were not since the last.
 func (l *limiter) allow(now time.Time) (ok bool, held int64) {
 	last := l.last.Load()
-	if now.UnixNano()-last < int64(refusalInterval) || !l.last.CompareAndSwap(last, now.UnixNano()) {
+	since := now.UnixNano() - last // negative if the clock has been put back
+	if since >= 0 && since < int64(refusalInterval) || !l.last.CompareAndSwap(last, now.UnixNano()) {
 		l.held.Add(1)
 		return false, 0
 	}
@@ -58,11 +59,16 @@ func (l *List) refuse(ctx context.Context, name string, cause error) error {
 	if !ok && len(r.observers) == 0 {
 		return err
 	}
-	l.mu.Lock()
-	about := l.aboutNow(ctx)
-	about.Name = name
-	r.emit(Event{Kind: Refused, Info: about, Err: err})
-	l.mu.Unlock()
+	var about Info
+	l.locked(func() {
+		if l.returned { // ctx may have been the handler's: what it holds is gone
+			about = l.aboutNow(l.ctx)
+		} else {
+			about = l.about(ctx)
+		}
+		about.Name = name
+		r.emit(Event{Kind: Refused, Info: about, Err: err})
+	})
 	if ok {
 		r.log(ctx, slog.LevelError, "bgtasks: task refused", about, errAttr(err), slog.Int64("more_refused", held))
 	}

@@ -16,16 +16,16 @@ type registry struct {
 	waiters atomic.Int32
 
 	mu   sync.Mutex
-	wake chan struct{} // closed when a shard has become empty; nil while nobody waits
+	wake chan struct{} // closed when the oldest list of a shard has gone; nil while nobody waits
 }
 
 const shardCount = 16
 
 type shard struct {
-	mu    sync.Mutex
-	first *List
-	seq   uint64
-	_     [64 - 24]byte // a cache line each
+	mu          sync.Mutex
+	first, last *List  // newest and oldest
+	seq         uint64 // entries so far
+	_           [64 - 32]byte
 }
 
 // add enters l and gives it its ID, the first time.
@@ -34,13 +34,15 @@ func (g *registry) add(l *List) {
 	s := &g.shards[n]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.seq++
 	if l.id == 0 {
-		s.seq++
 		l.id = s.seq*shardCount + uint64(n)
 	}
-	l.shard, l.next = s, s.first
+	l.shard, l.entry, l.next = s, s.seq, s.first
 	if s.first != nil {
 		s.first.prev = l
+	} else {
+		s.last = l
 	}
 	s.first = l
 }
@@ -57,13 +59,15 @@ func (g *registry) remove(l *List) {
 	} else {
 		s.first = l.next
 	}
-	if l.next != nil {
+	oldest := l.next == nil
+	if oldest {
+		s.last = l.prev
+	} else {
 		l.next.prev = l.prev
 	}
 	l.shard, l.prev, l.next = nil, nil, nil
-	empty := s.first == nil
 	s.mu.Unlock()
-	if empty && g.waiters.Load() > 0 {
+	if oldest && g.waiters.Load() > 0 {
 		g.signal()
 	}
 }
@@ -77,7 +81,7 @@ func (g *registry) signal() {
 	}
 }
 
-// changed returns a channel that is closed when it is time to look at empty again.
+// changed returns a channel that is closed when it is time to look at gone again.
 func (g *registry) changed() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -87,14 +91,27 @@ func (g *registry) changed() <-chan struct{} {
 	return g.wake
 }
 
-// empty reports that every list which was in when it was called has gone since.
-func (g *registry) empty() bool {
+// A mark is a moment in the registry's life.
+type mark [shardCount]uint64
+
+func (g *registry) mark() (m mark) {
 	for i := range g.shards {
 		s := &g.shards[i]
 		s.mu.Lock()
-		first := s.first
+		m[i] = s.seq
 		s.mu.Unlock()
-		if first != nil {
+	}
+	return m
+}
+
+// gone reports that no list is left of those that were in at m.
+func (g *registry) gone(m mark) bool {
+	for i := range g.shards {
+		s := &g.shards[i]
+		s.mu.Lock()
+		left := s.last != nil && s.last.entry <= m[i]
+		s.mu.Unlock()
+		if left {
 			return false
 		}
 	}

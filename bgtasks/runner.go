@@ -31,7 +31,8 @@ type Runner struct {
 }
 
 // New returns a Runner. It starts nothing: a runner that is no longer used needs no
-// closing, though Shutdown is how to wait for its tasks.
+// closing, though Shutdown is how to wait for its tasks. For a testing/synctest bubble make
+// it inside.
 func New(cfg Config) *Runner {
 	r := &Runner{cfg: cfg.withDefaults(), epoch: time.Now()}
 	r.fresh.Store(true)
@@ -102,8 +103,11 @@ func (r *Runner) work(l *List) {
 	}
 }
 
-// resume goes on with l after its current task has called runtime.Goexit.
+// resume goes on with l after its current task has called runtime.Goexit, or something else
+// has (a log handler, say).
 func (r *Runner) resume(l *List) {
-	l.finish(l.current(), ErrGoexit)
+	if a := l.current(); a != nil {
+		l.finish(a, ErrGoexit)
+	}
 	r.work(l)
 }

@@ -38,24 +38,26 @@ func (s *sendWatch) until(since time.Duration) time.Duration {
 	if s.limit == noLimit {
 		return deadline
 	}
-	return min(since+s.limit, deadline)
+	return min(saturated(since, s.limit), deadline)
 }
 
 // look is when to look again at a list whose handler has not returned.
 func (s *sendWatch) look(now time.Duration) time.Duration {
-	at := s.until(now)
-	if s.limit != noLimit {
-		at = min(at, now+s.limit/looks)
-	}
+	interval := max(s.limit/looks, time.Millisecond)
+	at := min(s.until(now), saturated(now, interval))
 	if at <= now { // a shutdown's deadline that has passed
-		at = now + min(s.limit/looks, time.Second)
+		at = now + min(interval, time.Second)
 	}
 	return at
 }
 
 // noLaterThan ends all waiting at a shutdown's deadline.
 func (s *sendWatch) noLaterThan(deadline time.Duration) {
-	s.deadline.Store(min(s.deadline.Load(), int64(deadline)))
+	for at := s.deadline.Load(); int64(deadline) < at; at = s.deadline.Load() {
+		if s.deadline.CompareAndSwap(at, int64(deadline)) {
+			break
+		}
+	}
 	s.arm(s.r.now()) // to see now which writes are stuck then
 }
 
@@ -142,12 +144,14 @@ func (l *List) startLate() {
 		return
 	}
 	if l.phase == open {
-		l.host.Detach(false)
+		l.outcome = l.host.Detach(false)
 	}
-	about := l.about(l.ctx)
+	about, tasks := l.aboutNow(l.ctx), l.queue.pending
 	started := l.begin()
 	l.mu.Unlock()
-	l.runner.log(l.ctx, slog.LevelWarn, "bgtasks: response not sent in time, its tasks start now", about)
+	if tasks > 0 {
+		l.runner.log(l.ctx, slog.LevelWarn, "bgtasks: response not sent in time, its tasks start now", about, slog.Int("tasks", tasks))
+	}
 	if started {
 		l.runner.dispatch(l)
 	}

@@ -39,7 +39,8 @@ func (d *shutdown) begin() {
 // ctx leaves, at the most (and SendTimeout), and then starts.
 //
 // It can be called more than once and from several goroutines; each call waits as its
-// own context says, and each reports the tasks that were left unfinished by any.
+// own context says, and each reports the tasks that were left unfinished by any. A task or
+// a handler that calls it waits for itself, until ctx ends.
 func (r *Runner) Shutdown(ctx context.Context) error {
 	r.down.begin()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -63,18 +64,19 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 // use it to see what the tasks did.
 func (r *Runner) Wait(ctx context.Context) error {
 	if err := r.idle(ctx); err != nil {
-		return fmt.Errorf("bgtasks: %d tasks have not ended: %w", r.pending.Load(), err)
+		return fmt.Errorf("bgtasks: the tasks of %d requests have not ended: %w", len(r.lists.snapshot()), err)
 	}
 	return nil
 }
 
-// idle waits until no list has anything to do.
+// idle waits until the lists that have something to do now are through.
 func (r *Runner) idle(ctx context.Context) error {
 	r.lists.waiters.Add(1)
 	defer r.lists.waiters.Add(-1)
+	now := r.lists.mark()
 	for {
 		changed := r.lists.changed()
-		if r.lists.empty() {
+		if r.lists.gone(now) {
 			return nil
 		}
 		select {
