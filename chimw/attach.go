@@ -30,7 +30,7 @@ func contextHook(before func(context.Context, net.Conn) context.Context) func(co
 				return nil // net/http has a panic for that
 			}
 		}
-		if c := connOf(ctx); c != nil && c.net == nc {
+		if c := connOf(ctx); c != nil && hashable(nc) && c.net == nc {
 			return ctx
 		}
 		return context.WithValue(ctx, connKey{}, conns.announce(nc))

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -84,19 +85,18 @@ type connTable struct {
 
 // mostAnnounced bounds announced where StateNew never comes, as ConnState was assigned
 // after Attach.
-const mostAnnounced = 1024
+const mostAnnounced = 64
 
 // announce makes a conn for nc.
 func (t *connTable) announce(nc net.Conn) *conn {
 	c := &conn{net: nc}
-	if !reflect.TypeOf(nc).Comparable() {
+	if !hashable(nc) {
 		return c // cannot be found again: not attached
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.announced) == mostAnnounced {
-		copy(t.announced, t.announced[1:])
-		t.announced = t.announced[:mostAnnounced-1]
+		t.announced = slices.Delete(t.announced, 0, 1)
 	}
 	t.announced = append(t.announced, c)
 	return c
@@ -104,6 +104,9 @@ func (t *connTable) announce(nc net.Conn) *conn {
 
 // changed is told of every change of a connection's state.
 func (t *connTable) changed(nc net.Conn, state http.ConnState) {
+	if state == http.StateActive || !hashable(nc) {
+		return
+	}
 	switch state {
 	case http.StateNew:
 		t.enter(nc)
@@ -124,17 +127,17 @@ func (t *connTable) changed(nc net.Conn, state http.ConnState) {
 }
 
 func (t *connTable) enter(nc net.Conn) {
-	if !reflect.TypeOf(nc).Comparable() {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, c := range t.announced {
 		if c.net == nc {
-			t.announced = append(t.announced[:i], t.announced[i+1:]...)
+			t.announced = slices.Delete(t.announced, i, i+1)
 			c.known.Store(true)
 			t.live.Store(nc, c)
 			return
 		}
 	}
 }
+
+// hashable reports whether nc can be compared with others: a struct may hold what cannot.
+func hashable(nc net.Conn) bool { return reflect.ValueOf(nc).Comparable() }

@@ -19,6 +19,7 @@ type exchange struct {
 	methods  http.ResponseWriter // the writer with the methods of the original
 	conn     *conn               // nil where the server is not attached
 	epoch    uint64              // of conn, when the request began
+	late     bool                // the request began after its response had been given up, or its connection
 	returned bool                // next.ServeHTTP has, normally
 	outcome  bgtasks.Outcome
 	next     *exchange // in conn's list
@@ -32,9 +33,9 @@ func begin(r *bgtasks.Runner, w http.ResponseWriter, req *http.Request) *exchang
 	x.req = req.WithContext(x.list.Init(r, requestContext{&x.host}, &x.host))
 	if c := connOf(req.Context()); c.attached() {
 		x.conn, x.epoch = c, c.epoch.Load()
-		if c.hijacked.Load() {
-			x.http2 = true // golang.org/x/net/http2/h2c took the connection over, and upgraded this request
-		}
+		// A connection that is taken over at the beginning: by middleware outside, or by
+		// golang.org/x/net/http2/h2c, which upgrades it and then serves this request.
+		x.late = c.hijacked.Load() && !x.http2 || x.host.gaveUp()
 	}
 	return x
 }
@@ -42,6 +43,7 @@ func begin(r *bgtasks.Runner, w http.ResponseWriter, req *http.Request) *exchang
 // finish is deferred around the handler chain.
 func (x *exchange) finish() {
 	x.outcome = x.writer.outcome()
+	x.outcome.Hijacked = x.writer.hijacked
 	if !x.returned {
 		v := recover()
 		x.outcome.Aborted = v == nil || v == http.ErrAbortHandler // nil: runtime.Goexit
@@ -50,11 +52,12 @@ func (x *exchange) finish() {
 			defer panic(v) // with the frames of the handler below it still
 		}
 	}
-	if x.conn != nil && !x.http2 && x.conn.hijacked.Load() {
+	if x.conn != nil && !x.http2 && !x.late && x.conn.hijacked.Load() {
 		x.outcome.Hijacked = true
 	}
 	x.settleStatus()
 	x.writer.seal()
+	x.host.giveBack()
 	if x.list.Await(x.outcome) {
 		x.startWhenSent()
 	} else {

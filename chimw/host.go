@@ -2,7 +2,6 @@ package chimw
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -26,10 +25,11 @@ type host struct {
 	x      *exchange
 	parent context.Context // the request's, as it came in
 	method string
-	gone   bool // the client had, when the handler returned
+	gone   bool // the client has, before the handler returned
 
 	route *chi.Context                // chi's, or ours; nil outside a router
-	ours  bool                        // route is: see around
+	ours  bool                        // route is: see around and separate
+	outer *chi.Context                // chi's, where separate has put ours in its place
 	copy  *chi.Context                // made by Capture
 	over  atomic.Pointer[chi.Context] // copy, once the handler has returned
 
@@ -41,6 +41,9 @@ var _ bgtasks.Host = (*host)(nil)
 func (h *host) init(x *exchange, req *http.Request) {
 	h.x, h.parent, h.method = x, req.Context(), req.Method
 	h.route = chi.RouteContext(h.parent)
+	if h.route != nil && h.underTimeout() {
+		h.separate()
+	}
 	h.uploads.had = req.MultipartForm
 }
 
@@ -100,12 +103,58 @@ func (h *host) recycle() {
 	}
 }
 
-// refresh makes the copy, again if routing has gone on since the last time.
-func (h *host) refresh() {
-	if h.ours {
-		h.copy = h.route // which nobody takes away
+// underTimeout reports that http.TimeoutHandler is somewhere outside: its writer is known by
+// what it lacks. It answers for a handler that takes too long, and returns while that still
+// runs.
+func (h *host) underTimeout() bool {
+	if _, limited := h.parent.Deadline(); !limited {
+		return false
+	}
+	_, flushes := find[http.Flusher](h.x.writer.inner)
+	return !flushes
+}
+
+// gaveUp reports that http.TimeoutHandler has answered already.
+func (h *host) gaveUp() bool { return h.parent.Err() != nil && h.underTimeout() }
+
+// separate gives a request under http.TimeoutHandler a route context of its own: chi's may
+// belong to another request long before this one's handler returns.
+func (h *host) separate() {
+	h.outer, h.ours = h.route, true
+	if h.parent.Err() != nil { // and it may already: nothing in it can be trusted
+		h.route = chi.NewRouteContext()
 		return
 	}
+	h.route = h.outer.Clone()
+	inOrder(h.parent)
+}
+
+// margin before a timeout in which chi's route context is left alone.
+const margin = 10 * time.Millisecond
+
+// giveBack tells middleware between the router and here what routing has found, if there is
+// time to.
+func (h *host) giveBack() {
+	if h.outer == nil || h.parent.Err() != nil {
+		return
+	}
+	if at, _ := h.parent.Deadline(); time.Until(at) < margin {
+		return
+	}
+	o := h.outer
+	o.RoutePath, o.RouteMethod = h.route.RoutePath, h.route.RouteMethod
+	o.RoutePatterns = append(o.RoutePatterns[:0], h.route.RoutePatterns...)
+	o.URLParams.Keys = append(o.URLParams.Keys[:0], h.route.URLParams.Keys...)
+	o.URLParams.Values = append(o.URLParams.Values[:0], h.route.URLParams.Values...)
+	inOrder(h.parent)
+}
+
+// inOrder has all that was done before happen before what ctx's end brings about (it takes
+// the lock that ending ctx takes).
+func inOrder(ctx context.Context) { context.AfterFunc(ctx, func() {})() }
+
+// refresh makes the copy, again if routing has gone on since the last time.
+func (h *host) refresh() {
 	if h.copy == nil || len(h.copy.RoutePatterns) != len(h.route.RoutePatterns) ||
 		len(h.copy.URLParams.Keys) != len(h.route.URLParams.Keys) {
 		h.copy = h.route.Clone()
@@ -113,36 +162,32 @@ func (h *host) refresh() {
 }
 
 // Detach has contexts answer the copy from now on.
-func (h *host) Detach(returned bool) {
-	if returned {
-		h.gone = errors.Is(h.parent.Err(), context.Canceled)
+func (h *host) Detach(returned bool) bgtasks.Outcome {
+	if h.copy != nil && h.over.Load() == nil {
+		switch {
+		case returned && h.ours:
+			h.copy = h.route // which nobody takes away
+		case returned:
+			h.refresh()
+		}
+		h.over.Store(h.copy)
 	}
-	if h.copy == nil || h.over.Load() != nil {
-		return
+	o := h.x.writer.outcome()
+	if o.Status == 0 {
+		o.Status = http.StatusOK
 	}
-	if returned && !h.abandoned() {
-		h.refresh()
-	}
-	h.over.Store(h.copy)
-}
-
-// abandoned reports that the request may have ended already, outside this middleware:
-// http.TimeoutHandler, between the router and here, answers for a handler that takes too
-// long and returns, and chi's route context belongs to another request then. Its writer
-// is known by what it lacks.
-func (h *host) abandoned() bool {
-	if h.parent.Err() == nil {
-		return false
-	}
-	_, flushes := find[http.Flusher](h.x.writer.inner)
-	return !flushes
+	return o
 }
 
 // About describes the request. The route's pattern is complete once the handler has been
-// reached.
+// reached. Where there is a copy, the original may be being routed on elsewhere.
 func (h *host) About(ctx context.Context) bgtasks.Info {
+	route := chi.RouteContext(ctx)
+	if route == h.route && h.copy != nil {
+		route = h.copy
+	}
 	return bgtasks.Info{
-		Route:     chi.RouteContext(ctx).RoutePattern(),
+		Route:     route.RoutePattern(),
 		Method:    h.method,
 		RequestID: middleware.GetReqID(ctx),
 	}

@@ -1,8 +1,10 @@
 package chimw
 
 import (
+	"context"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // closeNotifier is http.CloseNotifier, which is deprecated: for a handler that wants to know
@@ -14,6 +16,7 @@ type closeNotifier interface{ CloseNotify() <-chan bool }
 // the frame that ends the stream is in the connection's buffer; the write to the socket is
 // the connection's next.
 type streamEnd struct {
+	ctx  context.Context // the request's
 	once sync.Once
 	end  *ends
 }
@@ -31,16 +34,37 @@ func (s *streamEnd) watch(w http.ResponseWriter) *ends {
 		if !ok {
 			return
 		}
+		// It panics where something outside has answered for a handler that still runs.
+		defer func() { _ = recover() }()
 		source := notifier.CloseNotify()
-		s.end = &ends{make(chan bool, 1), make(chan struct{})}
+		end := &ends{make(chan bool, 1), make(chan struct{})}
 		go func() {
-			<-source
-			s.end.notify <- true
-			close(s.end.closed)
+			s.wait(source)
+			end.notify <- true
+			close(end.closed)
 		}()
+		s.end = end
 	})
 	return s.end
 }
+
+func (s *streamEnd) wait(source <-chan bool) {
+	select {
+	case <-source:
+		return
+	case <-s.ctx.Done():
+	}
+	limit := time.NewTimer(streamEndLimit)
+	defer limit.Stop()
+	select {
+	case <-source:
+	case <-limit.C:
+	}
+}
+
+// streamEndLimit is how long after the end of its context a stream is waited for. Where
+// middleware outside listens to CloseNotify as well, the one value may have gone there.
+const streamEndLimit = time.Minute
 
 // streamEnd is closed at the end of the stream; nil where there is none to hear of.
 func (x *exchange) streamEnd() <-chan struct{} {

@@ -24,18 +24,19 @@ type writer struct {
 	calls  calls
 	stream streamEnd
 
-	status   int
-	bytes    int64
+	status   atomic.Int32 // these two are also read while the handler is stuck in a write
+	bytes    atomic.Int64
 	failed   error // of the first write that failed
 	hijacked bool
 }
 
 func (w *writer) init(inner http.ResponseWriter, req *http.Request, list *bgtasks.List) {
 	w.inner, w.list, w.http2 = inner, list, req.ProtoMajor >= 2
+	w.stream.ctx = req.Context()
 }
 
 func (w *writer) outcome() bgtasks.Outcome {
-	return bgtasks.Outcome{Status: w.status, Bytes: w.bytes, Hijacked: w.hijacked}
+	return bgtasks.Outcome{Status: int(w.status.Load()), Bytes: w.bytes.Load()}
 }
 
 func (w *writer) seal() { w.sealed.Store(true) }
@@ -64,10 +65,13 @@ func (w *writer) WriteHeader(status int) {
 	}
 	defer w.calls.enter().leave()
 	w.inner.WriteHeader(status)
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.settled(status)
 	}
 }
+
+// settled notes the status, which is that of the first header.
+func (w *writer) settled(status int) { w.status.CompareAndSwap(0, int32(status)) }
 
 func (w *writer) Write(p []byte) (int, error) {
 	if w.late() {
@@ -80,10 +84,8 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // wrote notes the result of a write.
 func (w *writer) wrote(n int64, err error) error {
-	w.bytes += n
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.bytes.Add(n)
+	w.settled(http.StatusOK)
 	if err != nil && w.failed == nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
 		w.failed = err
 	}
@@ -108,7 +110,7 @@ func (w *writer) flush() {
 	}
 	defer w.calls.enter().leave()
 	w.inner.(http.Flusher).Flush()
-	w.flushed()
+	w.settled(http.StatusOK)
 }
 
 func (w *writer) flushError() error {
@@ -117,14 +119,8 @@ func (w *writer) flushError() error {
 	}
 	defer w.calls.enter().leave()
 	err := w.inner.(interface{ FlushError() error }).FlushError()
-	w.flushed()
+	w.settled(http.StatusOK)
 	return err
-}
-
-func (w *writer) flushed() {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
 }
 
 func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -178,7 +174,10 @@ func (w *writer) closeNotify() <-chan bool {
 	case w.late():
 		return make(chan bool)
 	case w.http2:
-		return w.stream.watch(w.inner).notify
+		if end := w.stream.watch(w.inner); end != nil {
+			return end.notify
+		}
+		return make(chan bool)
 	}
 	return w.inner.(closeNotifier).CloseNotify()
 }
