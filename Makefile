@@ -15,9 +15,9 @@ run: ## start the example program
 	go run ./examples/quickstart
 
 .PHONY: test
-test: ## run all tests of all modules under the race detector, then the controls that race on purpose
+test: ## run all tests of all modules under the race detector, then controls that race on purpose
 	$(call each, go test -race ./...)
-	$(call each, go test -run Control ./...)
+	go test -run PlainGoroutine ./chimw
 
 .PHONY: short
 short: ## run the tests that take little time

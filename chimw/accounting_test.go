@@ -46,7 +46,7 @@ func TestNoTaskIsLostOrRunTwiceUnderLoad(t *testing.T) {
 	const connections = 64
 	requests := sized(100_000, 5_000)
 	if raceEnabled {
-		requests = sized(20_000, 3_000)
+		requests = sized(15_000, 2_000)
 	}
 	book := newLedger()
 	run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler), MaxPending: 64})

@@ -62,13 +62,21 @@ func (s *streamEnd) wait(source <-chan bool) {
 	}
 }
 
+// speaksHTTP2 tells the writer of an HTTP/2 stream by its being able to push:
+// golang.org/x/net/http2/h2c answers a request that came by HTTP/1.1 and asked for an
+// upgrade with one.
+func speaksHTTP2(w http.ResponseWriter) bool {
+	_, pushes := find[http.Pusher](w)
+	return pushes
+}
+
 // streamEndLimit is how long after the end of its context a stream is waited for. Where
 // middleware outside listens to CloseNotify as well, the one value may have gone there.
 const streamEndLimit = time.Minute
 
 // streamEnd is closed at the end of the stream; nil where there is none to hear of.
 func (x *exchange) streamEnd() <-chan struct{} {
-	if !x.http2 {
+	if !x.http2 && !speaksHTTP2(x.writer.inner) {
 		return nil
 	}
 	if end := x.writer.stream.watch(x.writer.inner); end != nil {

@@ -93,9 +93,8 @@ func resultsOverServer(t *testing.T, p servertest.Protocol,
 	r.Post("/", func(w http.ResponseWriter, r *http.Request) { results <- controllerResults(between(w, r)) })
 	s := servertest.Start(t, p, r)
 	res, err := s.Client.Post(s.URL, "text/plain", nil)
-	if err == nil { // with Hijack there is no response
-		_, err = io.Copy(io.Discard, res.Body)
-		require.NoError(t, err)
+	if err == nil { // Hijack ends the response in the middle
+		_, _ = io.Copy(io.Discard, res.Body)
 		require.NoError(t, res.Body.Close())
 	}
 	return <-results

@@ -18,7 +18,7 @@ import (
 func noContent(w http.ResponseWriter, r *http.Request) { render.NoContent(w, r) }
 
 func TestTaskAddedBeforeRoutingSeesTheRouteThatWasFound(t *testing.T) {
-	n := sized(1000, 200)
+	n := sized(400, 80)
 	for _, p := range servertest.Protocols {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestOuterMiddlewareSeesTheRouteAfterNext(t *testing.T) {
 			return r
 		},
 	}
-	n := sized(500, 100)
+	n := sized(200, 50)
 	for where, router := range routers {
 		for what, handler := range handlers {
 			t.Run(where+" "+what, func(t *testing.T) {

@@ -215,7 +215,7 @@ func silentRunner() *bgtasks.Runner {
 
 func TestTaskReadsItsOwnRequestWhateverElseTheRouterServes(t *testing.T) {
 	for i, place := range placements {
-		requests := sized(1000, 200) / len(servertest.Protocols)
+		requests := sized(1000, 120) / len(servertest.Protocols)
 		if i == 0 {
 			requests *= 4
 		}

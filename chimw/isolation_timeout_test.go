@@ -98,7 +98,7 @@ func outliveTimeout(probe *identityProbe) http.HandlerFunc {
 }
 
 func TestTaskReadsItsOwnRequestWithTimeoutHandler(t *testing.T) {
-	n := sized(400, 100)
+	n := sized(200, 50)
 	for _, place := range timeoutPlacements {
 		for _, p := range []servertest.Protocol{servertest.HTTP1, servertest.HTTP2} {
 			test := func(name string, status int, handler func(*identityProbe) http.HandlerFunc) {

@@ -196,7 +196,7 @@ func foreignIn(res *http.Response, body []byte, i int) error {
 }
 
 func TestWhatTasksWriteReachesNoClient(t *testing.T) {
-	n := sized(2000, 500)
+	n := sized(2000, 400)
 	for _, p := range servertest.Protocols {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ func TestClientThatDoesNotReadDoesNotHoldServe(t *testing.T) {
 			r.Get("/", func(w http.ResponseWriter, r *http.Request) {
 				assert.NoError(t, bgtasks.Add(r.Context(), "first", succeed))
 				assert.NoError(t, bgtasks.Add(r.Context(), "second", succeed))
-				render.Data(w, r, huge)
+				render.Data(w, r, huge())
 			})
 			s := servertest.Serve(t, p, r, c.run, shortGrace)
 			open(t, s.Server, "/")

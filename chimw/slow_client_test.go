@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const largeSize = 64 << 20
+const largeSize = 48 << 20
 
 // slowlyUntil reads a bit every now and then, and the rest once done is closed.
 func slowlyUntil(done <-chan struct{}, body io.Reader) (n int64, err error) {
@@ -48,12 +48,12 @@ func sparseFile(t *testing.T, size int64) string {
 // slowAnswers are ways of sending largeSize bytes.
 func slowAnswers(t *testing.T) map[string]http.HandlerFunc {
 	const chunk = 32 << 10
-	file := sparseFile(t, largeSize)
+	file, piece := sparseFile(t, largeSize), make([]byte, chunk)
 	return map[string]http.HandlerFunc{
 		"ServeContent": func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) },
 		"chunks": func(w http.ResponseWriter, _ *http.Request) {
 			for range largeSize / chunk {
-				if _, err := w.Write(huge[:chunk]); err != nil {
+				if _, err := w.Write(piece); err != nil {
 					return
 				}
 			}

@@ -21,8 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// huge is more than socket buffers and HTTP/2's windows take while a client doesn't read.
-var huge = bytes.Repeat([]byte("v"), 16<<20)
+// huge is more than socket buffers and HTTP/2's windows take while a client doesn't read. It is
+// made when it is needed, so as not to be in the way of those who measure the heap.
+var huge = sync.OnceValue(func() []byte { return bytes.Repeat([]byte("v"), 16<<20) })
 
 // reportOutcome adds a task that sends the outcome of its request.
 func reportOutcome(t *testing.T, r *http.Request, outcomes chan<- bgtasks.Outcome) {
@@ -83,7 +84,7 @@ func TestClientThatDoesNotReadHoldsItsListForSendTimeoutAtTheMost(t *testing.T) 
 			t.Parallel()
 			limited, unlimited := newWaitingList(200*time.Millisecond), newWaitingList(-1)
 			r := chi.NewRouter()
-			sendHuge := func(w http.ResponseWriter, r *http.Request) { render.Data(w, r, huge) }
+			sendHuge := func(w http.ResponseWriter, r *http.Request) { render.Data(w, r, huge()) }
 			limited.route(t, r, "/limited", sendHuge)
 			unlimited.route(t, r, "/unlimited", sendHuge)
 			s := servertest.Start(t, p, r)
@@ -95,7 +96,7 @@ func TestClientThatDoesNotReadHoldsItsListForSendTimeoutAtTheMost(t *testing.T) 
 			for _, res := range []*http.Response{stalled, patient} {
 				body, err := io.ReadAll(res.Body)
 				assert.NoError(t, err)
-				assert.True(t, bytes.Equal(huge, body), "the response has suffered: %d bytes", len(body))
+				assert.True(t, bytes.Equal(huge(), body), "the response has suffered: %d bytes", len(body))
 			}
 			assert.True(t, awaitSignal(t, unlimited.outcomes).Sent)
 			assert.Empty(t, unlimited.book.mentioning(""))
