@@ -94,9 +94,8 @@ func TestBadInputOfATaskIsRefused(t *testing.T) {
 func TestNilContextIsRefused(t *testing.T) {
 	var none context.Context
 	err := bgtasks.Add(none, "mail", nothing)
-	require.Error(t, err)
-	assert.Regexp(t, "^bgtasks: ", err.Error())
-	assert.Contains(t, err.Error(), "context")
+	require.ErrorIs(t, err, bgtasks.ErrNoList)
+	assert.Contains(t, err.Error(), `"mail"`)
 	assert.Equal(t, 0, bgtasks.Forget(none, "mail"))
 }
 

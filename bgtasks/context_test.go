@@ -2,6 +2,7 @@ package bgtasks_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -228,4 +229,51 @@ func TestContextOfANestedTaskHasATimeoutOfItsOwn(t *testing.T) {
 		settle(t, run)
 		assert.NoError(t, events.ending(t, "second").Err)
 	})
+}
+
+func TestHandlerContextEndsWithTheRequest(t *testing.T) {
+	request, cancel := context.WithTimeout(context.WithValue(context.Background(), userKey{}, "ann"), time.Hour)
+	ctx, _ := newRunner(bgtasks.Config{}).Open(request, bgtasks.Info{})
+	want, _ := request.Deadline()
+	got, has := ctx.Deadline()
+	assert.True(t, has)
+	assert.Equal(t, want, got)
+	assert.Equal(t, "ann", ctx.Value(userKey{}))
+	assert.NoError(t, ctx.Err())
+	assert.Less(t, goroutinesOf(ctx), 50)
+	child, cancelChild := context.WithCancel(ctx)
+	defer cancelChild()
+	cancel()
+	await(t, ctx.Done(), "the end of the request")
+	await(t, child.Done(), "the end of its child")
+	assert.ErrorIs(t, ctx.Err(), context.Canceled)
+}
+
+func TestContextsCanBePrinted(t *testing.T) {
+	ctx, list := open(newRunner(bgtasks.Config{}))
+	assert.Contains(t, fmt.Sprint(context.WithValue(ctx, userKey{}, 1)), "bgtasks")
+	list.Start(sent)
+	inTask(t, nil, func(ctx context.Context) {
+		assert.Contains(t, fmt.Sprint(context.WithValue(ctx, userKey{}, 1)), "bgtasks")
+	})
+}
+
+func TestRequestThatATaskServesHasAListOfItsOwn(t *testing.T) {
+	run, j := newRunner(bgtasks.Config{}), &journal{}
+	ctx, list := open(run)
+	add(t, ctx, "serves", func(ctx context.Context) error {
+		assert.False(t, run.Opened(ctx), "that was the other request's")
+		inner, innerList := run.Open(ctx, bgtasks.Info{})
+		assert.True(t, run.Opened(inner))
+		_, inTask := bgtasks.InfoFrom(inner)
+		assert.False(t, inTask, "a handler")
+		err := bgtasks.Add(inner, "inner", j.noting("inner", nothing))
+		assert.Equal(t, 1, innerList.Len())
+		innerList.Start(sent)
+		return err
+	})
+	list.Start(sent)
+	drain(t, run)
+	drain(t, run) // the first may have begun before the inner task was accepted
+	assert.Equal(t, []string{"inner"}, j.all())
 }

@@ -111,6 +111,18 @@ func TestForgetOfEverythingLeavesNothingToWaitFor(t *testing.T) {
 	require.NoError(t, shutdownWithin(run, patience))
 }
 
+func TestForgetOfEverythingWhileAListIsHeld(t *testing.T) {
+	run, j := newRunner(bgtasks.Config{}), &journal{}
+	ctx, list := open(run)
+	add(t, ctx, "mail", j.noting("mail", nothing))
+	require.True(t, list.Await(sent))
+	assert.Equal(t, 1, bgtasks.Forget(ctx, "mail"), "a goroutine of the handler may still do that")
+	list.Start(sent)
+	drain(t, run)
+	assert.Empty(t, j.all())
+	assert.Zero(t, run.Stats().Running)
+}
+
 func TestListGoesOnAfterForgettingEverything(t *testing.T) {
 	run, j := newRunner(bgtasks.Config{}), &journal{}
 	ctx, list := open(run)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func mishaps() map[string]mishap {
 		"panic":                     {fn: panics, panic: true},
 		"panic(nil)":                {fn: func(context.Context) error { panic(nil) }, panic: true},
 		"panic with an error":       {fn: func(context.Context) error { panic(errBroken) }, panic: true},
-		"runtime error":             {fn: writeToNilMap, panic: true},
+		"runtime error":             {fn: indexOutOfRange, panic: true},
 		"Goexit":                    {fn: exiting, goes: true},
 		"Goexit in a deferred call": {fn: func(context.Context) error { defer exit(); return nil }, goes: true},
 		"Goexit over a panic":       {fn: func(context.Context) error { defer exit(); panic("x") }, goes: true},
@@ -62,10 +63,9 @@ func mishaps() map[string]mishap {
 	}
 }
 
-func writeToNilMap(context.Context) error {
-	var m map[string]int
-	m["x"] = 1
-	return nil
+func indexOutOfRange(context.Context) error {
+	lines := strings.Split("only one", "\n")
+	return errors.New(lines[1])
 }
 
 func TestMishapEndsItsTaskAndNoOther(t *testing.T) {

@@ -150,12 +150,14 @@ func TestMissingListIsLoggedToTheDefaultLogger(t *testing.T) {
 	slog.SetDefault(logger)
 	defer slog.SetDefault(before)
 	// The rate limit is the program's here, as there is no runner: another test may have used it up.
-	require.Eventually(t, func() bool {
-		require.ErrorIs(t, bgtasks.Add(context.Background(), "mail", nothing), bgtasks.ErrNoList)
-		return len(book.about(t, "mail")) > 0
-	}, patience, 20*time.Millisecond)
-	line := book.about(t, "mail")[0]
-	assert.Contains(t, line["error"], "chimw.BackgroundTasks")
+	var none context.Context
+	for name, ctx := range map[string]context.Context{"no list": context.Background(), "no context": none} {
+		require.Eventually(t, func() bool {
+			assert.ErrorIs(t, bgtasks.Add(ctx, name, nothing), bgtasks.ErrNoList)
+			return len(book.about(t, name)) > 0
+		}, patience, 20*time.Millisecond)
+		assert.Contains(t, book.about(t, name)[0]["error"], "chimw.BackgroundTasks")
+	}
 }
 
 func TestRunnerWithoutLoggerUsesTheDefaultOfTheMoment(t *testing.T) {

@@ -81,6 +81,24 @@ func TestMiddlewareSeesAPanicOfMiddlewareFurtherIn(t *testing.T) {
 	assert.Equal(t, "kaboom", p.Value)
 }
 
+func TestPanicThatMiddlewareWrapsIsStillAPanic(t *testing.T) {
+	book, logger := newLogBook()
+	run, j := newRunner(bgtasks.Config{Logger: logger}), &journal{}
+	run.Use(func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error { return fmt.Errorf("wrapped: %w", next(ctx)) }
+	})
+	ctx, list := open(run)
+	add(t, ctx, "task", j.noting("ran", panics), bgtasks.Retry(3, every(0)))
+	list.Start(sent)
+	drain(t, run)
+	assert.Equal(t, []string{"ran"}, j.all(), "not retried")
+	assert.EqualValues(t, 1, run.Stats().Panicked)
+	lines := book.about(t, "task")
+	require.Len(t, lines, 1)
+	assert.Contains(t, lines[0]["stack"], "bgtasks_test.panics(")
+	assert.Contains(t, lines[0]["error"], "wrapped: ")
+}
+
 func TestMiddlewareRunsAroundEachAttempt(t *testing.T) {
 	run, j := newRunner(bgtasks.Config{}), &journal{}
 	run.Use(j.marking("use"))

@@ -204,3 +204,25 @@ func TestNoAttemptBeginsAfterTheDeadlineOfAShutdown(t *testing.T) {
 		assert.Equal(t, []string{"ran"}, j.all())
 	})
 }
+
+func TestShutdownWithoutTimeEndsATaskThatPauses(t *testing.T) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 { // the end of the pause and the deadline come at the same time
+		synctest.Test(t, func(t *testing.T) {
+			run := newRunner(bgtasks.Config{})
+			events := observe(run)
+			ctx, list := open(run)
+			add(t, ctx, "task", failing, bgtasks.Retry(10, every(time.Hour)))
+			list.Start(sent)
+			synctest.Wait()
+			left := run.Shutdown(ended)
+			settle(t, run)
+			checkEndings(t, events.all())
+			if left != nil {
+				assert.Equal(t, bgtasks.Unfinished, events.ending(t, "task").Kind)
+			}
+			checkBalance(t, run.Stats())
+		})
+	}
+}

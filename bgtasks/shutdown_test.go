@@ -140,6 +140,21 @@ func TestUnfinishedTasksAreDescribed(t *testing.T) {
 	})
 }
 
+func TestTextOfAShutdownErrorIsOfReadableLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		ctx, _ := open(run)
+		for range 1000 {
+			add(t, ctx, "not started", nothing)
+		}
+		err := shutdownWithin(run, time.Second)
+		assert.Len(t, unfinished(t, err), 1000)
+		assert.Contains(t, err.Error(), "1000 unfinished")
+		assert.Contains(t, err.Error(), "more")
+		assert.Less(t, len(err.Error()), 1000)
+	})
+}
+
 func TestLaterShutdownsReportWhatAnyLeftUnfinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run, j := newRunner(bgtasks.Config{MaxRunning: 2}), &journal{}
@@ -306,4 +321,22 @@ func TestTaskThatFailsAfterTheDeadlineIsNotReportedTwice(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTaskThatIsBeingDecidedUponAtTheDeadlineNeverStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run, j := newRunner(bgtasks.Config{}), &journal{}
+		events := observe(run)
+		ctx, list := open(run)
+		add(t, ctx, "task", j.noting("task", nothing), bgtasks.When(func(bgtasks.Outcome) bool {
+			<-time.After(time.Minute)
+			return true
+		}))
+		list.Start(sent)
+		require.Equal(t, []string{"task"}, unfinished(t, shutdownWithin(run, time.Second)))
+		settle(t, run)
+		assert.Empty(t, j.all())
+		assert.Empty(t, events.of(bgtasks.Started))
+		checkEndings(t, events.all())
+	})
 }

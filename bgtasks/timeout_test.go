@@ -75,6 +75,8 @@ func TestTaskThatIgnoresItsTimeoutIsReportedWhileItRuns(t *testing.T) {
 		add(t, ctx, "deaf", func(context.Context) error {
 			<-time.After(1999 * time.Millisecond)
 			j.note(fmt.Sprint("lines before: ", len(book.about(t, "deaf"))))
+			<-time.After(2 * time.Millisecond)
+			j.note(fmt.Sprint("lines a second after the timeout: ", len(book.about(t, "deaf"))))
 			<-time.After(time.Hour)
 			j.note(fmt.Sprint("lines while it runs: ", len(book.about(t, "deaf"))))
 			return nil
@@ -82,7 +84,9 @@ func TestTaskThatIgnoresItsTimeoutIsReportedWhileItRuns(t *testing.T) {
 		add(t, ctx, "next", j.noting("next", nothing))
 		list.Start(sent)
 		settle(t, run)
-		assert.Equal(t, []string{"lines before: 0", "lines while it runs: 1", "next"}, j.all())
+		assert.Equal(t, []string{
+			"lines before: 0", "lines a second after the timeout: 1", "lines while it runs: 1", "next",
+		}, j.all())
 
 		line := book.about(t, "deaf")[0]
 		assert.Equal(t, "/orders/{id}", line["route"])

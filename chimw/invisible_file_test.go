@@ -103,13 +103,11 @@ func TestFilesAndConnectionsAreSentByTheConnectionItself(t *testing.T) {
 		"ServeFile": func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, f.Name()) },
 		"io.Copy": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "300000")
-			_, _ = f.Seek(0, io.SeekStart)
-			_, _ = io.Copy(w, f)
+			withFile(f.Name(), func(f *os.File) { _, _ = io.Copy(w, f) })
 		},
 		"io.CopyN": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "300000")
-			_, _ = f.Seek(0, io.SeekStart)
-			_, _ = io.CopyN(w, f, 300_000)
+			withFile(f.Name(), func(f *os.File) { _, _ = io.CopyN(w, f, 300_000) })
 		},
 		"io.Copy of a connection": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "300000")
@@ -140,6 +138,17 @@ func TestFilesAndConnectionsAreSentByTheConnectionItself(t *testing.T) {
 		}
 		require.Empty(t, sourcesSeen(t, serve["ServeFile"], hide))
 	})
+}
+
+// withFile opens it anew: the client has all of a response before its handler is done with
+// reading.
+func withFile(name string, use func(*os.File)) {
+	f, err := os.Open(name)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	use(f)
 }
 
 // feed sends the file to whoever connects.
