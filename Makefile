@@ -11,8 +11,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: run
-run: ## start the example program
-	go run ./examples/quickstart
+run: ## start the example program, a small shop, on localhost:8080
+	cd examples/orders && go run .
 
 .PHONY: test
 test: ## run all tests of all modules under the race detector, then controls that race on purpose

@@ -77,6 +77,9 @@ func (e *ShutdownError) Error() string {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b, "%q", info.Name)
+		if info.RequestID != "" {
+			fmt.Fprintf(&b, " of request %q", info.RequestID)
+		}
 		if info.Started.IsZero() {
 			b.WriteString(" (not started)")
 		}

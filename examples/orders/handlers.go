@@ -1,0 +1,81 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/render"
+)
+
+// An api answers the requests.
+type api struct {
+	store    *Store
+	workflow *workflow
+	faults   bool // whether clients may ask for a step to go wrong
+}
+
+const latest = 50
+
+// createOrder stores the order and answers; its steps follow. The steps are added before
+// the order is committed, so that an order that is answered has them, and none has that is
+// not.
+func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
+	var in orderInput
+	if err := decode(r, &in); err != nil {
+		fail(w, r, err)
+		return
+	}
+	if err := in.check(); err != nil {
+		fail(w, r, err)
+		return
+	}
+	fault, err := a.fault(r)
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	o := Order{CustomerID: in.CustomerID, Email: in.Email, Items: in.Items}
+	err = a.store.CreateOrder(r.Context(), &o, stepNames, func() error {
+		return a.workflow.add(r.Context(), o, fault)
+	})
+	if err != nil {
+		forgetSteps(r.Context())
+		fail(w, r, err)
+		return
+	}
+	render.Status(r, http.StatusCreated)
+	render.JSON(w, r, map[string]any{
+		"order_id": o.ID,
+		"status":   "created",
+		"message":  "Order created, processing in background",
+	})
+}
+
+func (a *api) listOrders(w http.ResponseWriter, r *http.Request) {
+	orders, err := a.store.Orders(r.Context(), latest)
+	answer(w, r, orders, err)
+}
+
+func (a *api) getOrder(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		fail(w, r, ErrNoOrder)
+		return
+	}
+	order, err := a.store.Order(r.Context(), id)
+	answer(w, r, order, err)
+}
+
+func (a *api) listItems(w http.ResponseWriter, r *http.Request) {
+	items, err := a.store.Items(r.Context())
+	answer(w, r, items, err)
+}
+
+func answer(w http.ResponseWriter, r *http.Request, v any, err error) {
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	render.JSON(w, r, v)
+}

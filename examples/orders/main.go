@@ -1,0 +1,129 @@
+// Command orders is a small shop: it takes orders, answers at once, and processes each in
+// the background, in five steps, on a SQLite database.
+//
+// It is an example of package bgtasks to copy from: tasks.go has the tasks, workflow.go
+// puts them on a request's list, router.go shows where the middleware goes, main.go how a
+// program starts and ends.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/chi-bgtasks/chi-bgtasks/chimw"
+)
+
+func main() {
+	cfg, err := parseConfig(os.Args[1:], os.Getenv, os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err == nil:
+		err = run(cfg)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "orders:", err)
+		os.Exit(1)
+	}
+}
+
+func run(cfg *config) (err error) {
+	log := newLogger(os.Stderr, cfg.logFormat)
+	slog.SetDefault(log)
+	dir, done, err := folder(cfg.dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+
+	store, err := OpenStore(context.Background(), filepath.Join(dir, "orders.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }() // after the last task
+	mailer, err := newMailer(cfg, dir)
+	if err != nil {
+		return err
+	}
+
+	runner := bgtasks.New(bgtasks.Config{Logger: log, MaxPending: cfg.maxPending, MaxRunning: cfg.maxRunning})
+	ctx := untilSignal(runner)
+	a := &api{store: store, faults: cfg.faults, workflow: &workflow{
+		store:          store,
+		mailer:         mailer,
+		webhook:        newWebhook(cfg.webhook),
+		mailTimeout:    cfg.mailTimeout,
+		webhookTimeout: cfg.webhookTimeout,
+	}}
+	srv := &http.Server{
+		Handler:           newRouter(a, runner, log),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ln, err := net.Listen("tcp", cfg.addr)
+	if err != nil {
+		return err
+	}
+	announce(log, ln.Addr(), dir)
+	err = chimw.Serve(ctx, srv, ln, runner, cfg.grace)
+	log.Info("stopped", "tasks", runner.Stats())
+	return err
+}
+
+// folder returns the folder to work in, which is removed at the end if it is a temporary one.
+func folder(dir string) (string, func(), error) {
+	if dir != "" {
+		return dir, func() {}, os.MkdirAll(dir, 0o755)
+	}
+	dir, err := os.MkdirTemp("", "orders-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+func newMailer(cfg *config, dir string) (Mailer, error) {
+	if cfg.smtp != "" {
+		return SMTP{Addr: cfg.smtp, From: cfg.mailFrom}, nil
+	}
+	outbox := Outbox{Dir: filepath.Join(dir, "outbox"), From: cfg.mailFrom}
+	return outbox, os.MkdirAll(outbox.Dir, 0o755)
+}
+
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the
+// program at once, saying what is lost.
+func untilSignal(runner *bgtasks.Runner) context.Context {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		slog.Info("shutting down: requests, then tasks; once more to end at once", "signal", (<-signals).String())
+		stop()
+		<-signals
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := runner.Shutdown(now); err != nil {
+			fmt.Fprintln(os.Stderr, "orders: ended at once; lost:", err)
+		} else {
+			fmt.Fprintln(os.Stderr, "orders: ended at once; no task is lost")
+		}
+		os.Exit(1)
+	}()
+	return ctx
+}
+
+func announce(log *slog.Logger, addr net.Addr, dir string) {
+	log.Info("taking orders", "addr", addr.String(), "dir", dir)
+	fmt.Printf(`try it:
+  curl -i http://%[1]s/orders -H 'Content-Type: application/json' -d '{"customer_id": "c-1", "email": "you@example.com", "items": [{"id": "apple", "quantity": 2}]}'
+  curl http://%[1]s/orders/1
+`, addr)
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/chi-bgtasks/chi-bgtasks/chimw"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httplog/v3"
+)
+
+// newRouter shows where the middleware goes. What wraps or limits the response is outside
+// BackgroundTasks: the logger, so that a request's time does not include its tasks;
+// Compress, because it pools its encoders; RequestSize, outside of all, because it closes the
+// connection of a client that sends too much, which it can only with net/http's own writer.
+func newRouter(a *api, runner *bgtasks.Runner, log *slog.Logger) http.Handler {
+	r := chi.NewRouter()
+	r.Use(
+		middleware.RequestSize(maxBody),
+		middleware.RequestID,
+		httplog.RequestLogger(log, &httplog.Options{Level: slog.LevelInfo, Schema: httplog.SchemaOTEL.Concise(true), RecoverPanics: true}),
+		middleware.Heartbeat("/health"),
+		middleware.Compress(5),
+		middleware.StripSlashes,
+		chimw.BackgroundTasks(runner),
+		middleware.Timeout(30*time.Second), // of the request: its tasks have their own
+	)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, problem(http.StatusNotFound, "there is nothing at this address"))
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, problem(http.StatusMethodNotAllowed, ""))
+	})
+	r.Route("/orders", func(r chi.Router) {
+		r.Post("/", a.createOrder)
+		r.Get("/", a.listOrders)
+		r.Get("/{id}", a.getOrder)
+	})
+	r.Get("/items", a.listItems)
+	return r
+}
