@@ -198,18 +198,3 @@ func TestEveryTaskIsAccountedForByAShutdownInTheMiddle(t *testing.T) {
 		assert.EqualValues(t, len(named), run.Stats().Unfinished)
 	}
 }
-
-func TestMemoryIsGivenBack(t *testing.T) {
-	run := newRunner(bgtasks.Config{})
-	silent := &ledger{} // not an observer: it would remember
-	silent.load(run, many(t, 2000), 1)
-	drain(t, run)
-	before := heapInUse()
-	for seed := range uint64(3) {
-		silent.load(run, many(t, 2000), seed)
-		drain(t, run)
-	}
-	after := heapInUse()
-	assert.LessOrEqual(t, after, before+before/10)
-	runtime.KeepAlive(run)
-}

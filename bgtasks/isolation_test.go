@@ -206,6 +206,11 @@ func TestLoggerThatPanicsDoesNotStopTheTasks(t *testing.T) {
 	run, j := newRunner(bgtasks.Config{Logger: slog.New(brokenLog{}), MaxRunning: 1}), &journal{}
 	ctx, list := open(run)
 	add(t, ctx, "bad", failing)
+	require.Error(t, bgtasks.Add(ctx, "refused", nil))
+	add(t, ctx, "misuse", func(context.Context) error {
+		list.Report(bgtasks.ErrResponseSent)
+		return nil
+	})
 	add(t, ctx, "after", j.noting("after", nothing))
 	list.Start(sent)
 	drain(t, run)

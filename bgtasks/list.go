@@ -20,7 +20,8 @@ type List struct {
 
 	mu        sync.Mutex
 	phase     phase
-	returned  bool // the handler has
+	awaited   bool // Await has been called
+	returned  bool // the handler has, and the host has been asked
 	gaveUp    bool // its tasks have been named in a ShutdownError
 	queue     queue
 	outcome   Outcome
@@ -122,9 +123,12 @@ func (l *List) Len() int {
 // Await says that the handler has returned. From now on only the list's own tasks may
 // add to it. It reports whether there is anything to wait for: if so, Start is to be
 // called when the response has been sent, and the list starts by itself, with o, when
-// Config.SendTimeout has passed; if not, the list has ended, or started already. Call it
-// once.
+// Config.SendTimeout has passed; if not, the list has ended, or started already. Only the
+// first call counts.
 func (l *List) Await(o Outcome) bool {
+	if !l.claim() {
+		return false
+	}
 	cleanup := l.host.Cleanup()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,14 +155,10 @@ func (l *List) Await(o Outcome) bool {
 
 // Start hands the list to its runner, which runs its tasks in goroutines of its own: Start
 // does not wait for them. Only the first call counts, and none after the list has started
-// by itself. Without an Await before it, Start also says that the handler has returned.
+// by itself. Without an Await before it, Start also says that the handler has returned; it
+// must not be called at the same time as Await.
 func (l *List) Start(o Outcome) {
-	l.mu.Lock()
-	awaited := l.returned
-	l.mu.Unlock()
-	if !awaited && !l.Await(o) {
-		return
-	}
+	l.Await(o)
 	l.mu.Lock()
 	if l.phase != held {
 		l.mu.Unlock()
@@ -170,6 +170,15 @@ func (l *List) Start(o Outcome) {
 	if started {
 		l.runner.dispatch(l)
 	}
+}
+
+// claim is true for the first Await.
+func (l *List) claim() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := !l.awaited
+	l.awaited = true
+	return first
 }
 
 // idle reports that there is nothing for l to do.

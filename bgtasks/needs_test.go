@@ -196,19 +196,27 @@ func TestNeedsRemembersTheResultsOfALongList(t *testing.T) {
 func TestNeedsRemembersTheResultsOfAListThatKeepsGrowing(t *testing.T) {
 	run, j := newRunner(bgtasks.Config{}), &journal{}
 	ctx, list := open(run)
-	add(t, ctx, "good", nothing)
-	add(t, ctx, "bad", failing)
+	for _, s := range []step{
+		{"good", nothing, nil}, {"bad", failing, nil},
+		{"first bad", failing, nil}, {"first bad", nothing, nil},
+		{"last bad", nothing, nil}, {"last bad", failing, nil}, {"forgotten", nothing, nil},
+	} {
+		add(t, ctx, s.name, s.fn)
+	}
+	bgtasks.Forget(ctx, "forgotten")
 	rounds := 0
 	var round bgtasks.Func
 	round = func(ctx context.Context) error {
 		if rounds++; rounds < 2000 {
 			return bgtasks.Add(ctx, "round", round)
 		}
-		require.NoError(t, bgtasks.Add(ctx, "x", j.noting("good and rounds", nothing), bgtasks.Needs("good", "round")))
-		return bgtasks.Add(ctx, "x", j.noting("bad", nothing), bgtasks.Needs("bad"))
+		for _, name := range []string{"good", "bad", "first bad", "last bad", "forgotten", "round"} {
+			require.NoError(t, bgtasks.Add(ctx, "after "+name, j.noting(name, nothing), bgtasks.Needs(name)))
+		}
+		return nil
 	}
 	add(t, ctx, "round", round)
 	list.Start(sent)
 	drain(t, run)
-	assert.Equal(t, []string{"good and rounds"}, j.all())
+	assert.Equal(t, []string{"good", "round"}, j.all())
 }

@@ -41,8 +41,14 @@ type queue struct {
 const foldAt = 64
 
 func (q *queue) push(t task) (position int) {
-	if q.tasks == nil {
+	switch cap(q.tasks) {
+	case 0:
 		q.tasks = q.one[:0]
+	case len(q.one):
+		if len(q.tasks) == len(q.one) {
+			q.tasks = append(make([]task, 0, 4), q.one[:]...)
+			q.one = [1]task{} // which must not hold on to what its task held
+		}
 	}
 	if q.next >= foldAt && len(q.tasks) == cap(q.tasks) {
 		q.fold()

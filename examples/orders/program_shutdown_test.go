@@ -152,7 +152,7 @@ func TestSecondSignalSaysWhatIsLost(t *testing.T) {
 	p.terminate()
 	p.signal(syscall.SIGINT)
 	assert.Equal(t, 1, p.exitCode())
-	assert.Regexp(t, `(?m)^orders: .*lost: .* 2 unfinished: "notify fulfilment", "write audit" \(not started\)`, p.stderr.String())
+	assert.Regexp(t, `(?m)^orders: .*lost: .* 2 unfinished: "notify fulfilment" of request ".+", "write audit" of request ".+" \(not started\)`, p.stderr.String())
 }
 
 func TestSecondSignalSaysThatNothingIsLost(t *testing.T) {
@@ -173,7 +173,7 @@ func TestTasksThatOutlastTheGraceAreNamed(t *testing.T) {
 	p.reaches(p.order(goodOrder), 3)
 	p.terminate()
 	assert.Equal(t, 1, p.exitCode())
-	assert.Regexp(t, `(?m)^orders: .* 2 unfinished: "notify fulfilment", "write audit" \(not started\)`, p.stderr.String())
+	assert.Regexp(t, `(?m)^orders: .* 2 unfinished: "notify fulfilment" of request ".+", "write audit" of request ".+" \(not started\)`, p.stderr.String())
 	got, err := storeOf(t, p).Order(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"succeeded", "succeeded", "succeeded", "failed", "pending"}, states(got))
