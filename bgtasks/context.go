@@ -51,6 +51,9 @@ func (a *attempt) Value(key any) any {
 func (a *attempt) String() string { return "bgtasks.taskContext" }
 
 func attemptFrom(ctx context.Context) (*attempt, bool) {
+	if ctx == nil {
+		return nil, false
+	}
 	a, ok := ctx.Value(listKey{}).(*attempt)
 	return a, ok
 }

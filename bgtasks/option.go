@@ -65,7 +65,8 @@ func newOptions(opts []Option) (*options, error) {
 // Config.TaskTimeout sets. When it has passed, the task's context ends with the cause
 // ErrTimeout. The task itself is not stopped (Go can't): it should watch its context.
 // One that still runs a second later is reported in the log, and keeps its place until
-// it returns. A task that returns nil after its timeout has succeeded.
+// it returns. A task that returns nil after its timeout has succeeded. When the attempt has
+// returned its context ends as well, so that the timer is let go.
 func Timeout(d time.Duration) Option {
 	return optionFunc(func(o *options) error {
 		if d < 0 {

@@ -32,8 +32,9 @@ type queue struct {
 	next    int // index of the first that may still have to run
 	folded  int // how many ended tasks have been taken out of tasks
 	pending int
-	results map[string]bool // of those taken out: did all of that name succeed?
-	one     [1]task         // first storage of tasks: most lists are short
+	results map[string]bool // of those taken out, and of the first indexed ones: did all of that name succeed?
+	indexed int
+	one     [1]task // first storage of tasks: most lists are short
 }
 
 // foldAt is how many ended tasks are kept as they are. A list that goes on adding to
@@ -110,12 +111,15 @@ func (q *queue) clear(each func(index int, t *task)) {
 
 // succeeded reports whether there were ended tasks of that name and all succeeded.
 func (q *queue) succeeded(name string) bool {
+	if q.next-q.indexed > foldAt {
+		q.index()
+	}
 	all, found := q.results[name]
 	if found && !all {
 		return false
 	}
-	for i := range q.tasks[:q.next] {
-		t := &q.tasks[i]
+	for i := range q.tasks[q.indexed:q.next] {
+		t := &q.tasks[q.indexed+i]
 		if t.name != name || t.state == running {
 			continue
 		}
@@ -127,21 +131,26 @@ func (q *queue) succeeded(name string) bool {
 	return found
 }
 
-// fold moves the results of ended tasks into the map and drops the tasks. The last one
-// before next may be running: it stays.
-func (q *queue) fold() {
+// index enters ended tasks into results. The last one before next may be running: it is
+// left.
+func (q *queue) index() {
 	if q.results == nil {
 		q.results = make(map[string]bool)
 	}
-	n := q.next - 1
-	for i := range q.tasks[:n] {
-		t := &q.tasks[i]
+	for ; q.indexed < q.next-1; q.indexed++ {
+		t := &q.tasks[q.indexed]
 		all, found := q.results[t.name]
 		q.results[t.name] = t.state == succeeded && (all || !found)
 	}
-	rest := copy(q.tasks, q.tasks[n:])
+}
+
+// fold drops the tasks whose results are known.
+func (q *queue) fold() {
+	q.index()
+	rest := copy(q.tasks, q.tasks[q.indexed:])
 	clear(q.tasks[rest:])
 	q.tasks = q.tasks[:rest]
-	q.next -= n
-	q.folded += n
+	q.next -= q.indexed
+	q.folded += q.indexed
+	q.indexed = 0
 }
