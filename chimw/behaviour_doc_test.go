@@ -57,6 +57,7 @@
 //
 //	each of them and http.TimeoutHandler, inside and outside: TestBesideChisOwnMiddleware, TestBesideChisProfiler
 //	a handler that outlives its timeout: TestHandlerThatOutlivesItsTimeoutStillHasItsTaskRun
+//	httplog v3 and otelchi (in internal/compat): TestBesideHTTPLogAndOtelchi
 //	on a subrouter, in a group, through With, through Mount: TestEveryPlaceForTheMiddleware
 //	installed twice: TestInstalledTwiceWithOneRunnerThereIsOneList, TestInstalledWithTwoRunnersEachRunsItsOwn
 //
@@ -94,7 +95,7 @@ var bhTestName = regexp.MustCompile(`\b(Test|Example)\w+`)
 
 func TestTableOfBehavioursNamesTestsThatExist(t *testing.T) {
 	declared := map[string]bool{}
-	for _, pattern := range []string{"*_test.go", "../bgtasks/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../bgtasks/*_test.go", "../internal/compat/*_test.go"} {
 		bhDeclared(t, pattern, declared)
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "behaviour_doc_test.go", nil, parser.ParseComments)
