@@ -15,9 +15,9 @@ run: ## start the example program, a small shop, on localhost:8080
 	cd examples/orders && go run .
 
 .PHONY: test
-test: ## run all tests of all modules under the race detector, then those that it would disturb
+test: ## run all tests of all modules under the race detector, then those that it would disturb or slow down
 	$(call each, go test -race ./...)
-	go test -run 'PlainGoroutine|Allocations|PendingListIsSmall' ./bgtasks ./chimw
+	go test -run 'PlainGoroutine|Allocations|PendingListIsSmall|NoTaskIsLost' ./bgtasks ./chimw
 
 .PHONY: short
 short: ## run the tests that take little time

@@ -12,7 +12,6 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/render"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func noContent(w http.ResponseWriter, r *http.Request) { render.NoContent(w, r) }
@@ -34,7 +33,7 @@ func TestTaskAddedBeforeRoutingSeesTheRouteThatWasFound(t *testing.T) {
 			r.Mount("/shops/{shop}", single("/orders/{order}", noContent))
 			s := servertest.Start(t, p, r)
 			identifyAll(t, s, n, http.StatusNoContent)
-			require.NoError(t, run.Wait(t.Context()))
+			awaitIdle(t, run)
 			probe.assertNoneWrong(t, n)
 		})
 	}
@@ -101,7 +100,7 @@ func TestOuterMiddlewareSeesTheRouteAfterNext(t *testing.T) {
 					_, err := identify(s, i)
 					assert.NoError(t, err)
 				})
-				require.NoError(t, run.Wait(t.Context()))
+				awaitIdle(t, run)
 				assert.Equal(t, n, seen.readings)
 				assert.Zero(t, seen.wrong, seen.example)
 				assert.Zero(t, probe.wrong, probe.example)

@@ -18,7 +18,6 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/render"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 const orderPattern = "/shops/{shop}/orders/{order}"
@@ -226,7 +225,7 @@ func TestTaskReadsItsOwnRequestWhateverElseTheRouterServes(t *testing.T) {
 					probe, run := &identityProbe{captured: place.captured}, silentRunner()
 					s := servertest.Start(t, p, place.router(chimw.BackgroundTasks(run), probe.handler))
 					identifyAll(t, s, requests, http.StatusOK)
-					require.NoError(t, run.Wait(t.Context()))
+					awaitIdle(t, run)
 					probe.assertNoneWrong(t, requests)
 				})
 			}

@@ -13,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
+	"github.com/stretchr/testify/require"
 )
 
 // hangLimit turns a hang into a failure; nothing that works comes near it.
-const hangLimit = 60 * time.Second
+const hangLimit = 30 * time.Second
 
 // sized returns n, or few under -short.
 func sized(n, few int) int {
@@ -39,6 +41,14 @@ func spread(workers, n int, do func(i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// awaitIdle waits until every task that run has accepted has ended.
+func awaitIdle(t *testing.T, run *bgtasks.Runner) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
+	defer cancel()
+	require.NoError(t, run.Wait(ctx))
 }
 
 // linger takes d, as work does.
@@ -125,7 +135,9 @@ func politeLoad(ctx context.Context, s *servertest.Server, workers int, path fun
 	for range workers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_, _, _ = s.Get(ctx, path(int(sent.Add(1))))
+				if _, _, err := s.Get(ctx, path(int(sent.Add(1)))); err != nil {
+					linger(5 * time.Millisecond) // or it would do nothing but dial a server that is gone
+				}
 			}
 		})
 	}

@@ -196,7 +196,7 @@ func foreignIn(res *http.Response, body []byte, i int) error {
 }
 
 func TestWhatTasksWriteReachesNoClient(t *testing.T) {
-	n := sized(2000, 400)
+	n := sized(2000, 320)
 	for _, p := range servertest.Protocols {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
@@ -211,7 +211,7 @@ func TestWhatTasksWriteReachesNoClient(t *testing.T) {
 					assert.NoError(t, foreignIn(res, body, i/2), path)
 				}
 			})
-			require.NoError(t, run.Wait(t.Context()))
+			awaitIdle(t, run)
 			assert.EqualValues(t, n/2, done.Load())
 			book.assertOnceEach(t, uses, n/2)
 		})
@@ -240,7 +240,7 @@ func TestOneTaskIsToldOnceHoweverOftenItWrites(t *testing.T) {
 			s := servertest.Start(t, p, r)
 			_, body, err := s.Get(t.Context(), "/")
 			require.NoError(t, err)
-			require.NoError(t, run.Wait(t.Context()))
+			awaitIdle(t, run)
 			assert.Equal(t, "ok", string(body))
 			assert.Equal(t, map[string]int{"first": 1, "second": 1}, book.tasks())
 		})

@@ -10,7 +10,6 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestClientThatDoesNotReadDoesNotHoldServe(t *testing.T) {
@@ -32,7 +31,7 @@ func TestClientThatDoesNotReadDoesNotHoldServe(t *testing.T) {
 			c.assertAccounted(t, err)
 			assert.EqualValues(t, 2, c.book.count(bgtasks.Accepted))
 			c.book.close()
-			require.NoError(t, c.run.Wait(t.Context()))
+			awaitIdle(t, c.run)
 			c.book.assertAgreesWith(t, c.run.Stats())
 		})
 	}

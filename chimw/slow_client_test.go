@@ -67,7 +67,11 @@ func TestSlowClientIsNotTakenForOneThatDoesNotRead(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	answers := slowAnswers(t)
-	for _, p := range servertest.Protocols {
+	protocols := servertest.Protocols
+	if testing.Short() {
+		protocols = []servertest.Protocol{servertest.HTTP1, servertest.HTTP2}
+	}
+	for _, p := range protocols {
 		for name, answer := range answers {
 			// They wait more than they work: all at once, whatever -parallel says.
 			wg.Go(func() {
