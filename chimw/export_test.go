@@ -1,0 +1,7 @@
+package chimw
+
+// MethodSets is how many sets of optional methods there are; each is a number below it.
+const MethodSets = len(withMethods)
+
+// MethodsOfWriterWith returns the set that a writer made for that set has.
+func MethodsOfWriterWith(set int) int { return int(methodsOf(withMethods[set](new(writer)))) }
