@@ -25,7 +25,7 @@ func Add(ctx context.Context, name string, fn Func, opts ...Option) error {
 		return refuseWithoutList(ctx, name)
 	}
 	if err := l.add(ctx, own, name, fn, opts); err != nil {
-		return l.refuse(ctx, name, err)
+		return l.refuse(ctx, own, name, err)
 	}
 	return nil
 }

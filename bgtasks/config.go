@@ -26,7 +26,10 @@ type Config struct {
 	// SendTimeout is how long a list waits for its response to be sent, counted from
 	// the handler's return, or from the last progress of a write that the handler is
 	// stuck in (because the client does not read). Then the list starts, with a line in
-	// the log and Outcome.Sent false. 0: 1 minute; negative: no limit.
+	// the log and Outcome.Sent false. A single Write makes progress when it returns, so
+	// allow for the time that the largest takes. A body that is copied from a network
+	// connection by one io.Copy shows no progress, and counts as getting on.
+	// 0: 1 minute; negative: no limit.
 	SendTimeout time.Duration
 
 	// StopOnError is FastAPI's rule: after a failed task the rest of its list is skipped.

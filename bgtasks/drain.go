@@ -152,7 +152,7 @@ func (l *List) account(a *attempt, err error) (taskState, Kind) {
 		c.succeeded.Add(1)
 		return succeeded, Finished
 	}
-	if a.started.IsZero() && errors.Is(err, ErrSkipped) {
+	if a.panicked == nil && a.started.IsZero() && errors.Is(err, ErrSkipped) {
 		c.skipped.Add(1)
 		return notSucceeded, Skipped
 	}

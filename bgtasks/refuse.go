@@ -48,7 +48,7 @@ func (l *limiter) allow(now time.Time) (ok bool, held int64) {
 
 // refuse counts and reports that a task was not accepted, and returns the error for
 // Add's caller.
-func (l *List) refuse(ctx context.Context, name string, cause error) error {
+func (l *List) refuse(ctx context.Context, own bool, name string, cause error) error {
 	r := l.runner
 	err := cause
 	if name != "" && errorIsOurs(cause) {
@@ -61,7 +61,7 @@ func (l *List) refuse(ctx context.Context, name string, cause error) error {
 	}
 	var about Info
 	l.locked(func() {
-		if l.returned { // ctx may have been the handler's: what it holds is gone
+		if l.returned && !own { // ctx was the handler's: what it holds is gone
 			about = l.aboutNow(l.ctx)
 		} else {
 			about = l.about(ctx)

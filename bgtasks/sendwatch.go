@@ -48,7 +48,7 @@ func (s *sendWatch) look(now time.Duration) time.Duration {
 	if at <= now { // a shutdown's deadline that has passed
 		at = now + min(interval, time.Second)
 	}
-	return at
+	return max(at, now+time.Millisecond)
 }
 
 // noLaterThan ends all waiting at a shutdown's deadline.
@@ -95,9 +95,9 @@ func (s *sendWatch) sweep() {
 
 	now, next := s.r.now(), time.Duration(noLimit)
 	for _, l := range s.r.lists.snapshot() {
-		late, again := l.late(now, s)
+		late, phase, again := l.late(now, s)
 		if late {
-			l.startLate()
+			l.startLate(phase)
 		}
 		next = min(next, again)
 	}
@@ -113,33 +113,36 @@ type stuck struct {
 	writing  bool
 }
 
-// late reports whether l has waited for its response long enough, or when to look again.
-func (l *List) late(now time.Duration, s *sendWatch) (late bool, again time.Duration) {
+// late reports whether l, in its phase, has waited for its response long enough, or when to
+// look again.
+func (l *List) late(now time.Duration, s *sendWatch) (late bool, in phase, again time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch l.phase {
 	case held:
-		at := s.until(l.heldSince)
-		return at <= now, max(at, now)
+		if at := s.until(l.heldSince); at > now {
+			return false, held, at
+		}
+		return true, held, noLimit
 	case open:
 		progress, writing := l.host.Writing()
 		seen := l.stuck
 		if !writing || !seen.writing || progress != seen.progress {
 			l.stuck = stuck{progress, now, writing}
-			return false, s.look(now)
+			return false, open, s.look(now)
 		}
 		if s.until(seen.since) <= now {
-			return true, noLimit
+			return true, open, noLimit
 		}
-		return false, min(s.until(seen.since), s.look(now))
+		return false, open, min(s.until(seen.since), s.look(now))
 	}
-	return false, noLimit
+	return false, l.phase, noLimit
 }
 
-// startLate starts l though its response has not been sent.
-func (l *List) startLate() {
+// startLate starts l though its response has not been sent, unless its phase has changed.
+func (l *List) startLate(in phase) {
 	l.mu.Lock()
-	if l.phase != open && l.phase != held {
+	if l.phase != in {
 		l.mu.Unlock()
 		return
 	}

@@ -31,7 +31,7 @@ type host struct {
 	ours  bool                        // route is: see around and separate
 	outer *chi.Context                // chi's, where separate has put ours in its place
 	copy  *chi.Context                // made by Capture
-	over  atomic.Pointer[chi.Context] // copy, once the handler has returned
+	over  atomic.Pointer[chi.Context] // copy, once Detach has been called
 
 	uploads uploads
 }
@@ -75,10 +75,13 @@ func (h *host) Capture(ctx context.Context) context.Context {
 		return ctx
 	case route == h.over.Load(): // the list has started while the handler was stuck
 		return ctx
-	case route != h.route: // a router inside the middleware has made it
+	}
+	if h.route != nil && h.over.Load() == nil {
+		h.refresh()
+	}
+	if route != h.route { // a router inside the middleware has made it
 		return context.WithValue(ctx, chi.RouteCtxKey, route.Clone())
 	}
-	h.refresh()
 	return ctx
 }
 
@@ -110,7 +113,7 @@ func (h *host) underTimeout() bool {
 	if _, limited := h.parent.Deadline(); !limited {
 		return false
 	}
-	_, flushes := find[http.Flusher](h.x.writer.inner)
+	_, flushes := innermost(h.x.writer.inner).(http.Flusher)
 	return !flushes
 }
 
@@ -121,19 +124,20 @@ func (h *host) gaveUp() bool { return h.parent.Err() != nil && h.underTimeout() 
 // belong to another request long before this one's handler returns.
 func (h *host) separate() {
 	h.outer, h.ours = h.route, true
-	if h.parent.Err() != nil { // and it may already: nothing in it can be trusted
-		h.route = chi.NewRouteContext()
-		return
-	}
 	h.route = h.outer.Clone()
 	inOrder(h.parent)
+	if h.parent.Err() != nil { // and it may already: nothing in the copy can be trusted
+		h.route = chi.NewRouteContext()
+	}
 }
 
 // margin before a timeout in which chi's route context is left alone.
 const margin = 10 * time.Millisecond
 
 // giveBack tells middleware between the router and here what routing has found, if there is
-// time to.
+// time to. (http.TimeoutHandler inside a router also returns when the client goes, of which
+// there is no warning: it is not safe there, with or without this package, as chi itself
+// goes on using the route context. Around the router it is.)
 func (h *host) giveBack() {
 	if h.outer == nil || h.parent.Err() != nil {
 		return

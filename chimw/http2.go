@@ -34,7 +34,8 @@ func (s *streamEnd) watch(w http.ResponseWriter) *ends {
 		if !ok {
 			return
 		}
-		// It panics where something outside has answered for a handler that still runs.
+		// It panics where something outside has answered for a handler that still runs,
+		// which on HTTP/2 is a race that such middleware has with any use of the writer.
 		defer func() { _ = recover() }()
 		source := notifier.CloseNotify()
 		end := &ends{make(chan bool, 1), make(chan struct{})}
@@ -66,12 +67,13 @@ func (s *streamEnd) wait(source <-chan bool) {
 // golang.org/x/net/http2/h2c answers a request that came by HTTP/1.1 and asked for an
 // upgrade with one.
 func speaksHTTP2(w http.ResponseWriter) bool {
-	_, pushes := find[http.Pusher](w)
+	_, pushes := innermost(w).(http.Pusher)
 	return pushes
 }
 
 // streamEndLimit is how long after the end of its context a stream is waited for. Where
-// middleware outside listens to CloseNotify as well, the one value may have gone there.
+// middleware outside listens to CloseNotify as well, the one value may have gone there, and
+// the list starts by Config.SendTimeout.
 const streamEndLimit = time.Minute
 
 // streamEnd is closed at the end of the stream; nil where there is none to hear of.

@@ -38,7 +38,7 @@ func (w *writer) progress() (progress uint64, writing bool) {
 }
 
 // readFrom sends a whole body in one call, which may take long though all is well: it is
-// stuck only if it is known not to get on.
+// stuck only if it is known not to get on, which is not known where src is special.
 func (w *writer) readFrom(src io.Reader) (int64, error) {
 	if w.late() {
 		return 0, bgtasks.ErrResponseSent
@@ -75,11 +75,11 @@ func fileIn(src io.Reader) io.Seeker {
 // special reports that how src is sent depends on its type (splice, WriterTo), so that it
 // must be passed on as it is.
 func special(src io.Reader) bool {
-	switch unlimited(src).(type) {
-	case net.Conn, io.WriterTo:
+	if _, ok := src.(io.WriterTo); ok {
 		return true
 	}
-	return false
+	_, ok := unlimited(src).(net.Conn)
+	return ok
 }
 
 func unlimited(src io.Reader) io.Reader {

@@ -80,6 +80,7 @@ func warnNotAttached(r *bgtasks.Runner) {
 	if _, before := warned.LoadOrStore(weak.Make(r), true); before {
 		return
 	}
+	defer func() { _ = recover() }() // a log handler that panics is no concern of the response
 	r.Logger().Warn("chimw: this server is not attached, so tasks may start before their response has been sent: " +
 		"call chimw.Attach(server) before it serves, after setting its ConnState and ConnContext, or run it with chimw.ListenAndServe")
 }

@@ -173,7 +173,7 @@ func (w *writer) closeNotify() <-chan bool {
 	switch {
 	case w.late():
 		return make(chan bool)
-	case w.http2:
+	case w.http2 || speaksHTTP2(w.inner):
 		if end := w.stream.watch(w.inner); end != nil {
 			return end.notify
 		}
@@ -203,6 +203,19 @@ func (w sealed) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.hijack(
 func (w sealed) SetReadDeadline(t time.Time) error            { return w.setReadDeadline(t) }
 func (w sealed) SetWriteDeadline(t time.Time) error           { return w.setWriteDeadline(t) }
 func (w sealed) EnableFullDuplex() error                      { return w.enableFullDuplex() }
+
+// innermost returns the server's writer, or what comes before one that does not unwrap.
+// What a wrapper further out can do says little of it: chi's Compress has Flush and Push
+// whatever is inside.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
+}
 
 // find returns the outermost of w and the writers inside it that is a T.
 func find[T any](w http.ResponseWriter) (T, bool) {
