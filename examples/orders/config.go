@@ -51,9 +51,6 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.StringVar(&c.logFormat, "log", "auto", "auto, text or json: auto is text on a terminal")
 	fs.BoolVar(&c.faults, "faults", false, "let requests ask for failing steps (header "+faultHeader+"), to see what happens")
 
-	if err := fromEnvironment(fs, getenv); err != nil {
-		return nil, err
-	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(out, usage)
@@ -65,12 +62,21 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: there are only flags", fs.Arg(0))
 	}
+	if err := fromEnvironment(fs, getenv); err != nil {
+		return nil, err
+	}
 	return c, c.check()
 }
 
+// fromEnvironment sets the flags that have not been given.
 func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
+	given := make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	var first error
 	fs.VisitAll(func(f *flag.Flag) {
+		if given[f.Name] {
+			return
+		}
 		name := "ORDERS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := getenv(name); value != "" {
 			if err := fs.Set(f.Name, value); err != nil && first == nil {
@@ -93,14 +99,18 @@ func (c *config) check() error {
 	if u, err := url.Parse(c.webhook); c.webhook != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return fmt.Errorf("-webhook: not an http or https URL: %q", c.webhook)
 	}
-	for name, d := range map[string]time.Duration{"mail-timeout": c.mailTimeout, "webhook-timeout": c.webhookTimeout, "grace": c.grace} {
-		if d <= 0 {
-			return fmt.Errorf("-%s: must be more than 0, not %v", name, d)
-		}
-	}
-	for name, n := range map[string]int{"max-pending": c.maxPending, "max-running": c.maxRunning} {
-		if n < 1 {
-			return fmt.Errorf("-%s: must be at least 1, not %d", name, n)
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"mail-timeout", int64(c.mailTimeout)},
+		{"webhook-timeout", int64(c.webhookTimeout)},
+		{"grace", int64(c.grace)},
+		{"max-pending", int64(c.maxPending)},
+		{"max-running", int64(c.maxRunning)},
+	} {
+		if limit.value <= 0 {
+			return fmt.Errorf("-%s: must be more than 0", limit.name)
 		}
 	}
 	switch c.logFormat {

@@ -21,7 +21,7 @@ type Mailer interface {
 	Send(ctx context.Context, m *Mail) error
 }
 
-// Mail is a message to one recipient. Its name is unique to what it is about, so that
+// Mail is a message to one recipient. Its name is unique, within one database, to what it is about, so that
 // sending it again is recognised.
 type Mail struct {
 	Name    string
@@ -125,7 +125,7 @@ func (s SMTP) Send(ctx context.Context, m *Mail) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	client, err := mail.NewClient(host, mail.WithPort(port), mail.WithTLSPolicy(mail.TLSOpportunistic), mail.WithHELO("localhost"),
+	client, err := mail.NewClient(host, mail.WithPort(port), mail.WithTLSPolicy(mail.TLSOpportunistic),
 		mail.WithTimeout(noLimit), mail.WithDialContextFunc(dialUntil(ctx)))
 	if err != nil {
 		return err

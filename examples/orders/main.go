@@ -51,7 +51,7 @@ func run(cfg *config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }() // after the last task
+	defer func() { err = errors.Join(err, store.Close()) }() // after the tasks
 	mailer, err := newMailer(cfg, dir)
 	if err != nil {
 		return err

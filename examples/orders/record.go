@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -20,16 +21,20 @@ func (f *workflow) record(order int64, position int) bgtasks.Middleware {
 	return func(next bgtasks.Func) bgtasks.Func {
 		return func(ctx context.Context) (err error) {
 			info, _ := bgtasks.InfoFrom(ctx)
-			if err := f.store.StepStarted(ctx, order, position, info.Attempt); err != nil {
-				return err
-			}
+			f.note(ctx, f.store.StepStarted(ctx, order, position, info.Attempt))
 			err = errNotReturned
-			defer func() {
-				err = errors.Join(err, f.ended(ctx, order, position, err))
-			}()
+			defer func() { f.note(ctx, f.ended(ctx, order, position, err)) }()
 			err = next(ctx)
 			return err
 		}
+	}
+}
+
+// note logs that something could not be recorded. The step is not to fail for that: it would
+// be done again.
+func (f *workflow) note(ctx context.Context, err error) {
+	if err != nil {
+		slog.ErrorContext(ctx, "step not recorded", "error", err)
 	}
 }
 

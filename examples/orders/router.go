@@ -12,10 +12,10 @@ import (
 	"github.com/go-chi/httplog/v3"
 )
 
-// newRouter shows where the middleware goes. What wraps or limits the response is outside
-// BackgroundTasks: the logger, so that a request's time does not include its tasks;
-// Compress, because it pools its encoders; RequestSize, outside of all, because it closes the
-// connection of a client that sends too much, which it can only with net/http's own writer.
+// newRouter shows where the middleware goes. Outside BackgroundTasks are Compress, because it
+// pools its encoders, and, outside of all, RequestSize, because it closes the connection of a
+// client that sends too much, which it can only with net/http's own writer. The others can
+// be on either side.
 func newRouter(a *api, runner *bgtasks.Runner, log *slog.Logger) http.Handler {
 	r := chi.NewRouter()
 	r.Use(

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -65,7 +64,7 @@ func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// Errors of the store that are the caller's to explain.
+// Errors of the store.
 var (
 	ErrNoOrder    = errors.New("no such order")
 	ErrOutOfStock = errors.New("out of stock")
@@ -144,8 +143,8 @@ func insertLines(ctx context.Context, tx *sql.Tx, o *Order) error {
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(&ItemError{line.ID}, err)
+		if err := affected(res, &ItemError{line.ID}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -160,18 +159,27 @@ func (s *Store) TakeFromStock(ctx context.Context, lines []Line) error {
 			if err != nil {
 				return err
 			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				return errors.Join(fmt.Errorf("%w: %d of %q", ErrOutOfStock, line.Quantity, line.ID), err)
+			if err := affected(res, fmt.Errorf("%w: %d of %q", ErrOutOfStock, line.Quantity, line.ID)); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
+// affected is none if a statement has changed nothing.
+func affected(res sql.Result, none error) error {
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		return none
+	}
+	return err
+}
+
 // StepStarted records that an attempt begins.
 func (s *Store) StepStarted(ctx context.Context, order int64, position, attempt int) error {
 	_, err := s.write.ExecContext(ctx,
-		`UPDATE steps SET state = 'running', attempt = ?, started_at = ?, ended_at = NULL WHERE order_id = ? AND position = ?`,
+		`UPDATE steps SET state = 'running', attempt = ?, started_at = ?, ended_at = NULL, error = NULL WHERE order_id = ? AND position = ?`,
 		attempt, stamp(time.Now()), order, position)
 	return err
 }
@@ -218,8 +226,13 @@ func (s *Store) Orders(ctx context.Context, most int) ([]Order, error) {
 
 // Order returns the order with its lines, steps and audit rows.
 func (s *Store) Order(ctx context.Context, id int64) (o Order, err error) {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // all as of one moment
+	if err != nil {
+		return o, err
+	}
+	defer func() { _ = tx.Rollback() }()
 	var at string
-	err = s.read.QueryRowContext(ctx, `SELECT id, customer_id, email, created_at FROM orders WHERE id = ?`, id).
+	err = tx.QueryRowContext(ctx, `SELECT id, customer_id, email, created_at FROM orders WHERE id = ?`, id).
 		Scan(&o.ID, &o.CustomerID, &o.Email, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, ErrNoOrder
@@ -229,13 +242,13 @@ func (s *Store) Order(ctx context.Context, id int64) (o Order, err error) {
 	}
 	var errs [4]error
 	o.CreatedAt, errs[0] = parseStamp(at)
-	o.Items, errs[1] = query(ctx, s.read, func(rows *sql.Rows) (l Line, err error) {
+	o.Items, errs[1] = query(ctx, tx, func(rows *sql.Rows) (l Line, err error) {
 		err = rows.Scan(&l.ID, &l.Quantity)
 		return l, err
 	}, `SELECT item_id, quantity FROM order_items WHERE order_id = ? ORDER BY rowid`, id)
-	o.Steps, errs[2] = query(ctx, s.read, scanStep,
+	o.Steps, errs[2] = query(ctx, tx, scanStep,
 		`SELECT name, state, attempt, started_at, ended_at, error FROM steps WHERE order_id = ? ORDER BY position`, id)
-	o.Audit, errs[3] = query(ctx, s.read, func(rows *sql.Rows) (event string, err error) {
+	o.Audit, errs[3] = query(ctx, tx, func(rows *sql.Rows) (event string, err error) {
 		err = rows.Scan(&event)
 		return event, err
 	}, `SELECT event FROM audit WHERE order_id = ? ORDER BY id`, id)
@@ -263,8 +276,12 @@ func scanStep(rows *sql.Rows) (s Step, err error) {
 	return s, err
 }
 
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // query returns all rows, never nil, so that JSON shows a list.
-func query[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+func query[T any](ctx context.Context, db querier, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
@@ -289,7 +306,7 @@ func stamp(t time.Time) string { return t.UTC().Format(layout) }
 func parseStamp(s string) (time.Time, error) { return time.Parse(layout, s) }
 
 func parseNull(s sql.NullString) (*time.Time, error) {
-	if !s.Valid || strings.TrimSpace(s.String) == "" {
+	if !s.Valid {
 		return nil, nil
 	}
 	t, err := parseStamp(s.String)

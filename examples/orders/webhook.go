@@ -61,12 +61,12 @@ func (h *Webhook) Post(ctx context.Context, v any) error {
 
 type waitFunc = func(attempt int, err error) (time.Duration, bool)
 
-// unlessRejected is wait, except that a request which the receiver finds wrong (4xx) is not
-// sent again: it would be as wrong the next time.
+// unlessRejected is wait, except that a request which the receiver finds wrong (4xx), or
+// would have elsewhere (3xx), is not sent again: it would be as wrong the next time.
 func unlessRejected(wait waitFunc) waitFunc {
 	return func(attempt int, err error) (time.Duration, bool) {
 		var rejected *RejectedError
-		if errors.As(err, &rejected) && rejected.Status >= 400 && rejected.Status <= 499 {
+		if errors.As(err, &rejected) && rejected.Status < 500 {
 			return 0, false
 		}
 		return wait(attempt, err)
