@@ -24,7 +24,8 @@
 //     the connection has no write under way. net/http has no signal for the moment at which
 //     the last frame has been written. On a machine whose processors are all busy a task
 //     can start before that;
-//   - on a connection that the handler has hijacked, when the handler returns.
+//   - on a connection that the handler has hijacked, when the handler returns;
+//   - whatever the protocol, when the response is stuck for Config.SendTimeout.
 //
 // Without Attach the tasks start when the handler chain has returned and a settling time
 // has passed, which is not after every response, and a warning says so once. With no
@@ -32,12 +33,19 @@
 //
 // # Where to put the middleware
 //
-// Inside: whatever the tasks' contexts shall carry does not matter, since a task sees the
-// values of the context that was given to Add. Outside: chi's Compress, and any other
-// middleware that pools its own writer or encoder: a task that writes to such a writer,
-// further in than this middleware, would write to another request's. RequestSize and
-// http.MaxBytesReader outside as well: they close the connection by way of an unexported
-// method of net/http's writer, which no wrapper can have.
+// Outside BackgroundTasks, that is before it in Use, belong:
+//
+//   - chi's Compress, and any other middleware that pools its own writer or encoder: a task
+//     that writes to such a writer, further in, would write into another response;
+//   - RequestSize and http.MaxBytesReader: they close the connection by way of an unexported
+//     method of net/http's writer, which no wrapper can have;
+//   - http.TimeoutHandler, around the whole router: inside one it returns while the handler
+//     runs on, and chi itself goes on using a route context that it has given back by then.
+//
+// Everything else can be on either side. A task sees the values of the context that Add was
+// given, those of middleware further in included. Middleware outside that asks for
+// CloseNotify on HTTP/2 may take the one value that net/http sends: the list then starts by
+// Config.SendTimeout.
 //
 // Installed on a router, a subrouter, in a group or by With, the chi route context that a
 // task sees is its request's own, through the task's context and through a captured
