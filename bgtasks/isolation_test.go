@@ -177,15 +177,21 @@ func (e *opError) Error() string { return "op: " + e.cause.Error() }
 func (e *opError) Unwrap() error { return e.cause }
 
 func TestErrorWhoseMethodsPanicEndsItsTaskOnly(t *testing.T) {
-	for name, fn := range map[string]bgtasks.Func{
-		"typed nil":     func(context.Context) error { var e *opError; return e },
-		"returned":      func(context.Context) error { return trap{} },
-		"panicked with": func(context.Context) error { panic(trap{}) },
+	when := func(v error) []bgtasks.Option {
+		return []bgtasks.Option{bgtasks.When(func(bgtasks.Outcome) bool { panic(v) })}
+	}
+	var typedNil *opError
+	for name, m := range map[string]mishap{
+		"typed nil":             {fn: func(context.Context) error { return typedNil }},
+		"returned":              {fn: func(context.Context) error { return trap{} }},
+		"panicked with":         {fn: func(context.Context) error { panic(trap{}) }},
+		"When panics with":      {fn: nothing, opts: when(trap{})},
+		"When panics typed nil": {fn: nothing, opts: when(typedNil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, j := newRunner(bgtasks.Config{MaxRunning: 1}), &journal{}
 			ctx, list := open(run)
-			add(t, ctx, "bad", fn, bgtasks.Retry(2, bgtasks.Backoff(0, 0)))
+			add(t, ctx, "bad", m.fn, append(m.opts, bgtasks.Retry(2, bgtasks.Backoff(0, 0)))...)
 			add(t, ctx, "after", j.noting("after", nothing))
 			list.Start(sent)
 			drain(t, run)

@@ -106,8 +106,8 @@ func (r *Runner) work(l *List) {
 // resume goes on with l after its current task has called runtime.Goexit, or something else
 // has (a log handler, say).
 func (r *Runner) resume(l *List) {
+	defer func() { go r.work(l) }() // also if a log handler ends this goroutine in its turn
 	if a := l.current(); a != nil {
 		l.finish(a, ErrGoexit)
 	}
-	r.work(l)
 }

@@ -97,7 +97,7 @@ func (s *sendWatch) sweep() {
 	for _, l := range s.r.lists.snapshot() {
 		late, phase, again := l.late(now, s)
 		if late {
-			l.startLate(phase)
+			go l.startLate(phase)
 		}
 		next = min(next, again)
 	}
@@ -152,10 +152,10 @@ func (l *List) startLate(in phase) {
 	about, tasks := l.aboutNow(l.ctx), l.queue.pending
 	started := l.begin()
 	l.mu.Unlock()
+	if started {
+		defer l.runner.dispatch(l) // after the log line, even if a log handler ends this goroutine
+	}
 	if tasks > 0 {
 		l.runner.log(l.ctx, slog.LevelWarn, "bgtasks: response not sent in time, its tasks start now", about, slog.Int("tasks", tasks))
-	}
-	if started {
-		l.runner.dispatch(l)
 	}
 }

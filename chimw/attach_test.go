@@ -13,6 +13,8 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -57,6 +59,35 @@ func TestServerNeverAttachedRunsTasksAfterTheWholeHandlerChain(t *testing.T) {
 		})
 		bhGet(t, servertest.Start(t, p, outermost, servertest.Unattached()), "/")
 		assert.True(t, bhReceive(t, seen, "the task"))
+	})
+}
+
+// Compress has the methods of an HTTP/2 writer whatever is inside it.
+func TestServerNeverAttachedRunsTasksInsideCompression(t *testing.T) {
+	bhEach(t, func(t *testing.T, p servertest.Protocol) {
+		run, _ := bhRunner(bgtasks.Config{SendTimeout: -1})
+		r := chi.NewRouter()
+		r.Use(middleware.Compress(5), chimw.BackgroundTasks(run))
+		ran := make(chan bgtasks.Outcome, 1)
+		r.Get("/", bhAdding(t, "task", bhTellOutcome(ran)))
+		bhGet(t, servertest.Start(t, p, r, servertest.Unattached()), "/")
+		assert.True(t, bhReceive(t, ran, "the task").Sent)
+	})
+}
+
+// bhBrokenLog panics for every line.
+type bhBrokenLog struct{ bhLog }
+
+func (*bhBrokenLog) Handle(context.Context, slog.Record) error { panic("the log is broken") }
+
+func TestWarningThatCannotBeLoggedLeavesTheResponseAlone(t *testing.T) {
+	bhEach(t, func(t *testing.T, p servertest.Protocol) {
+		site := bhSiteOf(bgtasks.New(bgtasks.Config{Logger: slog.New(&bhBrokenLog{})}))
+		site.Get("/", bhAdding(t, "task", func(context.Context) error { return nil }))
+		_, body := bhGet(t, servertest.Start(t, p, site, servertest.Unattached()), "/")
+		assert.Equal(t, "ok", body)
+		bhWait(t, site.run)
+		assert.EqualValues(t, 1, site.run.Stats().Succeeded)
 	})
 }
 

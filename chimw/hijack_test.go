@@ -119,3 +119,35 @@ func TestConnectionThatOutlivesItsHandlerDoesNotHoldTheList(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, bhReceive(t, outcomes, "the task").Hijacked)
 }
+
+func TestConnectionHijackedFurtherOutDoesNotHoldTheList(t *testing.T) {
+	for _, p := range bhHijackable {
+		t.Run(p.Name, func(t *testing.T) {
+			site, outcomes := bhNewSite(bgtasks.Config{SendTimeout: -1}), make(chan bgtasks.Outcome, 1)
+			site.Get("/", func(_ http.ResponseWriter, r *http.Request) {
+				bhAdd(t, r.Context(), "after", bhTellOutcome(outcomes))
+			})
+			s := servertest.Start(t, p, bhHijacking(t, site))
+			conn := bhDial(t, s, p)
+			_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			require.NoError(t, err)
+			got, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			assert.Equal(t, "raw bytes", string(got))
+			bhReceive(t, outcomes, "the task")
+		})
+	}
+}
+
+// bhHijacking answers on the connection itself, and then calls next.
+func bhHijacking(t *testing.T, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "raw bytes")
+		next.ServeHTTP(w, r)
+	})
+}

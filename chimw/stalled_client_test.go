@@ -172,3 +172,38 @@ func TestStuckSocketHoldsTheListForSendTimeoutAtTheMost(t *testing.T) {
 		})
 	}
 }
+
+// A body that is in memory is copied from a reader then, by net/http's own ReadFrom.
+func TestBodyServedFromMemoryGetsStuckLikeAnyOther(t *testing.T) {
+	for _, p := range servertest.Protocols {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			limited := newWaitingList(200 * time.Millisecond)
+			r := chi.NewRouter()
+			limited.route(t, r, "/limited", func(w http.ResponseWriter, r *http.Request) {
+				http.ServeContent(w, r, "film.bin", time.Time{}, bytes.NewReader(huge()))
+			})
+			open(t, servertest.Start(t, p, r), "/limited")
+			limited.assertStartedUnsent(t, "/limited")
+		})
+	}
+}
+
+func TestStuckResponseCountsByItsStatus(t *testing.T) {
+	for _, p := range servertest.Protocols {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			limited := newWaitingList(200 * time.Millisecond)
+			r := chi.NewRouter()
+			limited.route(t, r, "/limited", func(w http.ResponseWriter, r *http.Request) {
+				bhAdd(t, r.Context(), "after success", func(context.Context) error { return nil }, bgtasks.When(bgtasks.Outcome.OK))
+				render.Status(r, http.StatusInternalServerError)
+				render.Data(w, r, huge())
+			})
+			open(t, servertest.Start(t, p, r), "/limited")
+			assert.Equal(t, http.StatusInternalServerError, awaitSignal(t, limited.outcomes).Status)
+			bhWait(t, limited.run)
+			assert.EqualValues(t, 1, limited.run.Stats().Skipped)
+		})
+	}
+}
