@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func workPath(i int) string { return fmt.Sprintf("/work/%d", i) }
+func workPath(i int) string { return fmt.Sprintf("/jobs/%d", i) }
 
 // heapInUse is what the program holds, without what pools keep for a while.
 func heapInUse() uint64 {

@@ -40,7 +40,7 @@ var errTask = errors.New("as expected")
 func (l *workload) router(run *bgtasks.Runner) http.Handler {
 	r := chi.NewRouter()
 	r.Use(chimw.BackgroundTasks(run))
-	r.Get("/work/{i}", l.serve)
+	r.Get("/jobs/{i}", l.serve)
 	return r
 }
 
