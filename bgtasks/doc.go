@@ -34,6 +34,16 @@
 // that hangs keeps its place until it returns. [Runner.Shutdown] waits for every task
 // that was accepted and names those that did not finish.
 //
+// # Log lines
+//
+// They go to Config.Logger: one at Error for each task that failed and each refusal, at Warn
+// for an attempt that is tried again, a task skipped because of another and a response that
+// is not sent in time, at Debug for a task that succeeded. The message is constant; what a
+// user may have had a hand in is in the attributes task, route, method, request_id, list,
+// position, attempt, error, duration and stack, which slog's handlers quote.
+//
+// [ProfileLabels] labels profiles with the task's name.
+//
 // # Integrations
 //
 // This package knows nothing of HTTP. What connects it to a router uses

@@ -9,6 +9,13 @@ import (
 )
 
 // Names of the attributes in log lines, beside "error", "duration" and "stack".
+//
+// "error" is what SetError of httplog v3 calls it, and the one name that its
+// Schema.ReplaceAttr translates (to error.message for ECS and OTEL). What else its schemas
+// name is fixed for one of them (http.request.method, httpRequest:requestMethod) and about a
+// request under way: short names that a ReplaceAttr of the program's own can translate are
+// the better base. request_id is in none of them; it is what middleware.RequestID is
+// commonly logged as.
 const (
 	keyTask      = "task"
 	keyList      = "list"
