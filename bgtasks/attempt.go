@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"time"
 )
@@ -169,6 +170,16 @@ func (a *attempt) lastSeen() context.Context {
 		return a.seen
 	}
 	return a
+}
+
+// isGiven reports whether ctx is the very context that the runner has given a's task, with
+// nothing in it that is this task's alone. The list's lock is held.
+func (a *attempt) isGiven(ctx context.Context) bool {
+	if ctx == context.Context(a) {
+		return true
+	}
+	_, own := a.middleware()
+	return len(own) == 0 && a.seen != nil && reflect.ValueOf(ctx).Comparable() && ctx == a.seen
 }
 
 // call turns a panic of fn into a *PanicError. runtime.Goexit goes through.
