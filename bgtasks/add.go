@@ -65,13 +65,16 @@ func (l *List) add(ctx context.Context, own bool, name string, fn Func, opts []O
 	return l.accept(own, task{name: name, fn: fn, ctx: ctx, opts: o, added: time.Now()})
 }
 
-// capture returns the context whose values the task may keep.
+// capture returns the context whose values the task may keep. For a task that adds with the
+// context that it was given, that is the context that it was added with itself: else tasks
+// that add tasks would chain up contexts without end. What the runner's middleware has put
+// in is no loss, as the new task passes the same middleware.
 func (l *List) capture(ctx context.Context, own bool) context.Context {
 	if !own {
 		return l.host.Capture(ctx)
 	}
-	if a, ok := ctx.(*attempt); ok {
-		return a.values // not ctx: tasks that add tasks would chain up contexts without end
+	if a, ok := attemptFrom(ctx); ok && a.isGiven(ctx) {
+		return a.values
 	}
 	return ctx
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"time"
 )
@@ -32,8 +33,9 @@ type attempt struct {
 	final    bool        // it is not to be retried
 
 	// Guarded by list.mu.
-	named    bool // in a ShutdownError
-	reported bool // see List.Report
+	named    bool            // in a ShutdownError
+	reported bool            // see List.Report
+	seen     context.Context // what the middleware has made of a for the task; nil: a itself
 }
 
 func newAttempt(l *List, t *task, position int) *attempt {
@@ -109,23 +111,21 @@ const grace = time.Second
 // watch reports the task if it still runs some time after its timeout.
 func (a *attempt) watch(timeout time.Duration) *time.Timer {
 	return time.AfterFunc(saturated(timeout, grace), func() {
-		a.list.runner.log(a, slog.LevelWarn, "bgtasks: task still runs after its timeout", a.info(),
+		a.list.runner.log(a.logContext(), slog.LevelWarn, "bgtasks: task still runs after its timeout", a.info(),
 			errAttr(ErrTimeout), slog.Duration("duration", a.elapsed()))
 	})
 }
 
 // wrapped puts the middleware around the task. Panics are turned into errors inside it.
 func (a *attempt) wrapped() Func {
-	outer := a.list.runner.middleware
-	var inner []Middleware
-	if a.opts != nil {
-		inner = a.opts.middleware
-	}
+	outer, inner := a.middleware()
 	if len(outer)+len(inner) == 0 {
 		return a.fn
 	}
-	task := a.fn
-	fn := func(ctx context.Context) error { return call(ctx, task) }
+	fn := func(ctx context.Context) error {
+		a.sees(ctx)
+		return call(ctx, a.fn)
+	}
 	for i := len(inner) - 1; i >= 0; i-- {
 		fn = inner[i](fn)
 	}
@@ -133,6 +133,53 @@ func (a *attempt) wrapped() Func {
 		fn = outer[i](fn)
 	}
 	return fn
+}
+
+// middleware returns that of the runner and, further in, that of the task itself.
+func (a *attempt) middleware() (outer, inner []Middleware) {
+	if a.opts != nil {
+		inner = a.opts.middleware
+	}
+	return a.list.runner.middleware, inner
+}
+
+// sees notes the context that the task is given, if it is not a. It has the lock as
+// middleware may call the task from any goroutine, and go on without waiting for it.
+func (a *attempt) sees(ctx context.Context) {
+	if ctx == context.Context(a) {
+		return
+	}
+	a.list.locked(func() { a.seen = ctx })
+}
+
+// logContext is the context for lines about a: the one that the task was given, so that
+// what middleware has put into it (the span of a trace, say) is in the task's own lines and
+// in those about it alike. Without middleware it costs nothing.
+func (a *attempt) logContext() context.Context {
+	if outer, inner := a.middleware(); len(outer)+len(inner) == 0 {
+		return a
+	}
+	a.list.mu.Lock()
+	defer a.list.mu.Unlock()
+	return a.lastSeen()
+}
+
+// lastSeen is logContext for a caller that holds the list's lock.
+func (a *attempt) lastSeen() context.Context {
+	if a.seen != nil {
+		return a.seen
+	}
+	return a
+}
+
+// isGiven reports whether ctx is the very context that the runner has given a's task, with
+// nothing in it that is this task's alone. The list's lock is held.
+func (a *attempt) isGiven(ctx context.Context) bool {
+	if ctx == context.Context(a) {
+		return true
+	}
+	_, own := a.middleware()
+	return len(own) == 0 && a.seen != nil && reflect.ValueOf(ctx).Comparable() && ctx == a.seen
 }
 
 // call turns a panic of fn into a *PanicError. runtime.Goexit goes through.
@@ -228,7 +275,7 @@ func (a *attempt) next(last bool) *attempt {
 		return nil
 	}
 	b := *a
-	b.Context, b.number, b.last = l.runner.live, a.number+1, last
+	b.Context, b.number, b.last, b.seen = l.runner.live, a.number+1, last, nil
 	l.running = &b
 	return &b
 }

@@ -31,7 +31,11 @@ const (
 // again and again, with the context that derive makes of its own.
 func growth(t *testing.T, derive func(context.Context) context.Context, opts ...bgtasks.Option) int64 {
 	t.Helper()
-	run := newRunner(bgtasks.Config{})
+	return growthIn(t, newRunner(bgtasks.Config{}), derive, opts...)
+}
+
+func growthIn(t *testing.T, run *bgtasks.Runner, derive func(context.Context) context.Context, opts ...bgtasks.Option) int64 {
+	t.Helper()
 	ctx, list := open(run)
 	var before, after int64
 	round := 0
@@ -61,4 +65,50 @@ func TestTaskThatAddsItsSuccessorForEverDoesNotChainContexts(t *testing.T) {
 	assert.Less(t, growth(t, same), int64(chainLimit))
 	assert.Less(t, growth(t, same, bgtasks.Timeout(time.Hour)), int64(chainLimit), "with a timeout")
 	assert.Less(t, growth(t, same, bgtasks.Needs("again")), int64(chainLimit), "with Needs")
+}
+
+// giving is middleware that gives its task a context of a type that is as a program's may be.
+func giving(derive func(context.Context) context.Context) bgtasks.Middleware {
+	return func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error { return next(derive(ctx)) }
+	}
+}
+
+// incomparable contexts make == panic.
+type incomparable struct {
+	context.Context
+	_ []int
+}
+
+func TestMiddlewareThatGivesAContextDoesNotChainContextsEither(t *testing.T) {
+	same := func(ctx context.Context) context.Context { return ctx }
+	layer := func(ctx context.Context) context.Context { return context.WithValue(ctx, userKey{}, 1) }
+	run := newRunner(bgtasks.Config{})
+	run.Use(giving(layer), giving(layer))
+	assert.Less(t, growthIn(t, run, same), int64(chainLimit))
+	assert.Less(t, growthIn(t, run, same, bgtasks.Retry(2, every(0))), int64(chainLimit), "with an option")
+}
+
+func TestATaskAddedByATaskSeesWhatMiddlewareGaveIt(t *testing.T) {
+	layer := func(ctx context.Context) context.Context { return context.WithValue(ctx, userKey{}, "given") }
+	odd := func(ctx context.Context) context.Context { return incomparable{Context: layer(ctx)} }
+	for name, derive := range map[string]func(context.Context) context.Context{"layer": layer, "incomparable": odd} {
+		for where, opts := range map[string][]bgtasks.Option{"runner": nil, "task": {giving(derive)}} {
+			run := newRunner(bgtasks.Config{})
+			if opts == nil {
+				run.Use(giving(derive))
+			}
+			ctx, list := open(run)
+			var nested any
+			add(t, ctx, "outer", func(ctx context.Context) error {
+				return bgtasks.Add(ctx, "inner", func(ctx context.Context) error {
+					nested = ctx.Value(userKey{})
+					return nil
+				})
+			}, opts...)
+			list.Start(sent)
+			drain(t, run)
+			assert.Equal(t, "given", nested, "%s, middleware of the %s", name, where)
+		}
+	}
 }

@@ -199,14 +199,14 @@ func (l *List) giveUp() (left []Info) {
 // that has been sent: once for each task, under the name of the one that runs.
 func (l *List) Report(misuse error) {
 	l.mu.Lock()
-	reported, about := &l.reported, l.aboutNow(l.ctx)
+	ctx, reported, about := l.ctx, &l.reported, l.aboutNow(l.ctx)
 	if a := l.running; a != nil {
-		reported, about = &a.reported, a.info()
+		ctx, reported, about = a.lastSeen(), &a.reported, a.info()
 	}
 	again := *reported
 	*reported = true
 	l.mu.Unlock()
 	if !again {
-		l.runner.log(l.ctx, slog.LevelError, "bgtasks: misuse", about, errAttr(misuse))
+		l.runner.log(ctx, slog.LevelError, "bgtasks: misuse", about, errAttr(misuse))
 	}
 }

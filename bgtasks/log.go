@@ -56,10 +56,12 @@ func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration)
 	}
 }
 
-// logTask writes a line about a task, with the task's context for the handler's use.
+// logTask writes a line about a task, with the context that the task was given for the
+// handler's use.
 func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, elapsed time.Duration, more ...slog.Attr) {
 	defer ignorePanic()
-	if !r.Logger().Enabled(a, level) {
+	ctx := a.logContext()
+	if !r.Logger().Enabled(ctx, level) {
 		return
 	}
 	if err != nil {
@@ -71,7 +73,7 @@ func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, el
 	if a.panicked != nil {
 		more = append(more, slog.String("stack", string(a.panicked.Stack)))
 	}
-	r.log(a, level, msg, a.info(), more...)
+	r.log(ctx, level, msg, a.info(), more...)
 }
 
 func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about Info, more ...slog.Attr) {
