@@ -57,7 +57,7 @@ func (a *attempt) info() Info {
 	info := a.list.about(a.values)
 	info.Name, info.Position, info.Added = a.name, a.position, a.added
 	if info.Started = a.started; !a.started.IsZero() {
-		info.Attempt = a.number
+		info.Attempt = a.opts.attemptOf(a.number)
 	}
 	return info
 }

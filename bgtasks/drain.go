@@ -120,6 +120,7 @@ func (l *List) start(a *attempt) bool {
 // skipped. Observers are told under the lock, so that a task is either reported to them
 // as ended or named by Shutdown.
 func (l *List) finish(a *attempt, err error) {
+	defer a.opts.tell(err) // also if a log handler ends this goroutine
 	r := l.runner
 	elapsed := a.elapsed()
 	kind := Unfinished
@@ -175,7 +176,7 @@ func (l *List) giveUp() (left []Info) {
 	if l.gaveUp || l.phase == ended {
 		return nil
 	}
-	l.gaveUp = true
+	l.gaveUp, l.starting = true, nil
 	name := func(info Info) {
 		left = append(left, info)
 		r.counts.unfinished.Add(1)
@@ -188,6 +189,7 @@ func (l *List) giveUp() (left []Info) {
 	}
 	l.queue.clear(func(index int, t *task) {
 		name(l.infoOf(t, l.queue.position(index)))
+		t.opts.tell(ErrShutdown)
 	})
 	if l.running == nil && l.cleanup == nil {
 		r.lists.remove(l)

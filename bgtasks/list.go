@@ -26,6 +26,7 @@ type List struct {
 	queue     queue
 	outcome   Outcome
 	cleanup   func() error
+	starting  func(Outcome) // see AfterResponse
 	running   *attempt      // the latest, of the task that runs
 	failed    string        // the first task that failed, for StopOnError
 	reported  bool          // Report has logged a line while no task was running
@@ -182,10 +183,13 @@ func (l *List) claim() bool {
 }
 
 // idle reports that there is nothing for l to do.
-func (l *List) idle() bool { return l.queue.pending == 0 && l.cleanup == nil }
+func (l *List) idle() bool {
+	return l.queue.pending == 0 && l.cleanup == nil && l.starting == nil
+}
 
 // begin moves l to started; it is false for a list that has nothing to do, which ends.
 func (l *List) begin() bool {
+	l.announce()
 	if l.idle() {
 		l.end()
 		return false

@@ -43,6 +43,7 @@ type options struct {
 	when       []func(Outcome) bool
 	needs      []string
 	middleware []Middleware
+	apart      *apart // for a task of Run
 }
 
 func newOptions(opts []Option) (*options, error) {

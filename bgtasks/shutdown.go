@@ -2,6 +2,7 @@ package bgtasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ type shutdown struct {
 	mu         sync.Mutex
 	unfinished []Info // named so far
 	cause      error  // the error of the context whose end named them first
+
+	hooks hooks
 }
 
 func (d *shutdown) init() { d.began = make(chan struct{}) }
@@ -46,17 +49,27 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		r.sender.noLaterThan(r.now() + time.Until(deadline)/2)
 	}
-	if err := r.idle(ctx); err != nil {
+	r.down.hooks.begin(ctx, r)
+	err := r.idle(ctx)
+	if err == nil {
+		err = r.down.hooks.wait(ctx)
+	}
+	if err != nil {
 		r.giveUp(err)
 	} else {
 		r.sender.stop()
 	}
+	failure := r.down.hooks.result()
 	r.down.mu.Lock()
 	defer r.down.mu.Unlock()
 	if len(r.down.unfinished) == 0 {
-		return nil
+		return failure
 	}
-	return &ShutdownError{Unfinished: append([]Info(nil), r.down.unfinished...), cause: r.down.cause}
+	named := &ShutdownError{Unfinished: append([]Info(nil), r.down.unfinished...), cause: r.down.cause}
+	if failure == nil {
+		return named
+	}
+	return errors.Join(named, failure)
 }
 
 // Wait blocks until every task that was accepted before the call has ended, or ctx has:

@@ -1,0 +1,137 @@
+package bgtasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Run runs fn as a task, at once, and returns the error that it ends with: with the runner's
+// middleware and the options around it, its panics turned into errors, its lines in the log,
+// its events and its place in Stats. It is for integrations whose work has been accepted
+// elsewhere, such as a durable queue. Handlers use Add.
+//
+// about.Name names the task and is needed. Route, Method, RequestID and Added are reported as
+// they are; Position and Attempt, where set, are what the task's own are counted from.
+//
+// The task sees the values of ctx and ends with it, by the same cause. No limit holds it up
+// (Config.MaxRunning and MaxPending are for what Add accepts: the caller sees to it that there
+// are not too many), and neither does a shutdown before its deadline. When that has passed
+// Run returns ErrShutdown. Options that look at a request make no sense here: see CheckRun.
+func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) error {
+	o, err := runOptions(opts)
+	switch {
+	case err != nil:
+		return err
+	case about.Name == "":
+		return errors.New("bgtasks: Run needs a name for the task")
+	case fn == nil:
+		return fmt.Errorf("bgtasks: task %q has a nil function", about.Name)
+	}
+	if about.Added.IsZero() {
+		about.Added = time.Now()
+	}
+	o.apart = &apart{attempt: max(about.Attempt, 1), ended: make(chan error, 1)}
+	l := new(List)
+	inside := l.Init(r, ctx, fixed{about})
+	l.queue.folded = max(about.Position, 1) - 1
+	t := task{name: about.Name, fn: endsWith(ctx, fn), ctx: inside, opts: o, added: about.Added}
+	if err := l.admit(t); err != nil {
+		return err
+	}
+	go r.workApart(l)
+	return <-o.apart.ended
+}
+
+// CheckRun returns the error that Run would return for these options: that of an option that
+// makes no sense anywhere, or that there is a When or a Needs, which look at the outcome of a
+// request and at the other tasks of its list.
+func CheckRun(opts ...Option) error {
+	_, err := runOptions(opts)
+	return err
+}
+
+func runOptions(opts []Option) (*options, error) {
+	o, err := newOptions(opts)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("bgtasks: %w", err)
+	case o == nil:
+		return new(options), nil
+	case len(o.when) > 0:
+		return nil, errors.New("bgtasks: When looks at the outcome of a request, which is not known here")
+	case len(o.needs) > 0:
+		return nil, errors.New("bgtasks: Needs looks at the other tasks of a request's list, of which there are none here")
+	}
+	return o, nil
+}
+
+// apart is what a task of Run has in its options, beside those.
+type apart struct {
+	attempt int        // number of the first
+	ended   chan error // with the error that Run returns
+}
+
+// attemptOf is the number under which the task's n-th attempt is reported.
+func (o *options) attemptOf(n int) int {
+	if o == nil || o.apart == nil {
+		return n
+	}
+	return o.apart.attempt + n - 1
+}
+
+func (o *options) tell(err error) {
+	if o != nil && o.apart != nil {
+		select {
+		case o.apart.ended <- err:
+		default: // it has been told
+		}
+	}
+}
+
+// endsWith is fn in a context that also ends with ctx.
+func endsWith(ctx context.Context, fn Func) Func {
+	if ctx.Done() == nil {
+		return fn
+	}
+	return func(own context.Context) error {
+		own, cancel := context.WithCancelCause(own)
+		defer cancel(nil)
+		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+		return fn(own)
+	}
+}
+
+// admit is accept without limits, for a list that starts at once.
+func (l *List) admit(t task) error {
+	r := l.runner
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.live.Err() != nil {
+		return ErrShutdown
+	}
+	l.awaited, l.returned, l.phase = true, true, started
+	r.pending.Add(1)
+	l.enroll()
+	position := l.queue.push(t)
+	r.counts.accepted.Add(1)
+	r.emit(Event{Kind: Accepted, Info: l.infoOf(&t, position)})
+	return nil
+}
+
+// workApart is work without a place, for one list.
+func (r *Runner) workApart(l *List) {
+	through := false
+	defer func() {
+		if through {
+			return
+		}
+		defer func() { go r.workApart(l) }() // see resume
+		if a := l.current(); a != nil {
+			l.finish(a, ErrGoexit)
+		}
+	}()
+	l.drain()
+	through = true
+}
