@@ -48,8 +48,6 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	}
 	if err := r.idle(ctx); err != nil {
 		r.giveUp(err)
-	} else {
-		r.sender.stop()
 	}
 	r.down.mu.Lock()
 	defer r.down.mu.Unlock()
