@@ -156,7 +156,7 @@ func (p *player) task() (t modelTask, bad bool) {
 		t.needs = append(t.needs, p.name())
 	}
 	t.when = pick(&p.choices, "", "", "", "", "ok", "failed", "panics")
-	t.attempts = pick(&p.choices, 0, 0, 1, 2, 3)
+	t.attempts = pick(&p.choices, 0, 0, 1, 3, 4)
 	if t.attempts > 0 {
 		t.wait = pick(&p.choices, "pauses", "pauses", "pauses", "gives up", "panics")
 	}
@@ -250,7 +250,7 @@ func (p *player) finish() {
 	if m == nil {
 		return
 	}
-	p.end(i, pick(&p.choices, "ok", "ok", "error", "error", "panic", "goexit"))
+	p.end(i, pick(&p.choices, "ok", "ok", "error", "error", "error", "panic", "goexit"))
 }
 
 func (p *player) end(i int, how string) {
