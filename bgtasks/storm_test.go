@@ -118,22 +118,22 @@ func (s *storm) handler(g int) {
 	for len(*c) > 0 {
 		l := s.lists[c.of(stormLists)]
 		own := s.lists[g+stormGoroutines*c.of(stormLists/stormGoroutines)]
-		switch c.of(16) {
+		switch c.of(50) {
 		default:
 			s.add(l.ctx, c)
-		case 7:
+		case 0, 1, 2:
 			bgtasks.Forget(l.ctx, stormName(c))
-		case 8:
+		case 3, 4:
 			own.Await(stormOutcome(c))
-		case 9, 10:
+		case 5, 6:
 			own.Start(stormOutcome(c))
-		case 11, 12:
+		case 7, 8, 9, 10, 11, 12, 13, 14:
 			<-time.After(pick(c, time.Millisecond, 20*time.Millisecond, 300*time.Millisecond, 2*time.Second))
-		case 13:
+		case 15, 16, 17:
 			own.writing.Store(true)
-		case 14:
+		case 18, 19:
 			own.progress.Add(1)
-		case 15:
+		case 20:
 			s.shutdown(c)
 		}
 		if n := l.Len(); n < 0 {
@@ -210,7 +210,7 @@ func (s *storm) task(part choices) bgtasks.Func {
 
 // shutdown has one going on beside everything else.
 func (s *storm) shutdown(c *choices) {
-	if c.of(3) != 1 {
+	if c.of(2) != 1 {
 		return
 	}
 	within := pick(c, 0, time.Millisecond, 200*time.Millisecond, 3*time.Second, time.Hour)
