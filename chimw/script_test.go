@@ -47,9 +47,13 @@ var scriptText = bytes.Repeat([]byte("0123456789abcdef"), 512)
 // text is up to 8 KB: more than net/http's buffers.
 func (s *script) text() []byte { return scriptText[:min(s.of(256)*s.of(40), len(scriptText))] }
 
-func (s *script) write()       { _, _ = s.w.Write(s.text()) }
-func (s *script) writeString() { _, _ = io.WriteString(s.w, string(s.text())) }
-func (s *script) copyBody()    { _, _ = io.Copy(s.w, s.r.Body) }
+func (s *script) write()    { _, _ = s.w.Write(s.text()) }
+func (s *script) copyBody() { _, _ = io.Copy(s.w, s.r.Body) }
+
+func (s *script) writeString() {
+	text := string(s.text())
+	_, _ = io.WriteString(s.w, text)
+}
 
 func (s *script) readFrom() {
 	if to, ok := s.w.(io.ReaderFrom); ok {
