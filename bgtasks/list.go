@@ -187,15 +187,23 @@ func (l *List) idle() bool {
 	return l.queue.pending == 0 && l.cleanup == nil && l.starting == nil
 }
 
-// begin moves l to started; it is false for a list that has nothing to do, which ends.
+// begin moves l to started; it is false for a list without tasks, which ends. What such a
+// list has to clean up does not wait for a place among those that run: nothing limits how
+// many of these lists there are (a client need only claim to send a form).
 func (l *List) begin() bool {
 	l.announce()
-	if l.idle() {
+	if l.queue.pending > 0 {
+		l.phase = started
+		return true
+	}
+	l.phase = ended
+	if l.cleanup == nil {
 		l.end()
 		return false
 	}
-	l.phase = started
-	return true
+	go l.cleanUpAndEnd(l.cleanup)
+	l.cleanup = nil
+	return false
 }
 
 // enroll has the runner know of l, if it doesn't yet.
@@ -220,6 +228,11 @@ func (l *List) cleanUpLate(cleanup func() error) {
 	default:
 		l.cleanup = cleanup
 	}
+}
+
+func (l *List) cleanUpAndEnd(cleanup func() error) {
+	defer l.locked(l.end) // also if a log handler calls runtime.Goexit
+	l.cleanUp(cleanup)
 }
 
 func (l *List) cleanUp(cleanup func() error) {

@@ -4,50 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 )
 
-// TestRandomOperationsAgreeWithTheModel does the same random operations to the real
-// thing and to the model, and compares them after each.
-func TestRandomOperationsAgreeWithTheModel(t *testing.T) {
-	for seed := range uint64(many(t, 500)) {
-		synctest.Test(t, func(t *testing.T) { newChecker(t, seed).run(120) })
-	}
-}
-
-// A checker holds the real runner and the model side by side.
+// A checker does the same operations to the real thing and to the model, in a bubble of
+// fake time, and compares them after each.
 type checker struct {
-	t     *testing.T
-	rng   *rand.Rand
-	seed  uint64
-	steps []string
+	t      *testing.T
+	label  string // which run this is
+	steps  []string
+	serial int // makes durations different from each other, see unique
 
-	model  *model
-	runner *bgtasks.Runner
-	lists  []*realList
-
-	mu  sync.Mutex
-	ids map[uint64]int // of the lists that have accepted a task
-
-	cut      context.CancelFunc // the deadline of the shutdown
-	shutdown chan error
+	model     *model
+	runner    *bgtasks.Runner
+	lists     []*realList
+	shutdowns []*realShutdown
+	quit      chan struct{} // closed when the checker is done, with success or not
 }
 
 // A realList is driven from outside: its running task does what it is sent.
 type realList struct {
-	ctx      context.Context
-	list     *bgtasks.List
+	*bgtasks.List
+	c        *checker
+	index    int
+	cleanup  bool
+	ctx      context.Context // the handler's
 	commands chan command
 
 	mu    sync.Mutex
+	task  context.Context // of the latest attempt
 	trace []string
 }
 
@@ -57,50 +50,69 @@ type command struct {
 	last bool
 }
 
-func newChecker(t *testing.T, seed uint64) *checker {
-	const limit = 12
-	c := &checker{
-		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
-		model:    &model{limit: limit},
-		runner:   newRunner(bgtasks.Config{MaxPending: limit, MaxRunning: -1}),
-		ids:      map[uint64]int{},
-		shutdown: make(chan error, 1),
-	}
+type realShutdown struct {
+	cancel context.CancelFunc
+	result chan error
+	seen   bool
+}
+
+const modelNoLimit = 1 << 30
+
+func newChecker(t *testing.T, label string, cfg bgtasks.Config) *checker {
+	c := &checker{t: t, label: label, quit: make(chan struct{})}
+	c.runner = newRunner(cfg)
 	c.runner.Observe(c.look)
+	for _, limit := range []*int{&cfg.MaxPending, &cfg.MaxRunning} {
+		if *limit < 0 {
+			*limit = modelNoLimit
+		}
+	}
+	c.model = &model{cfg: cfg, sendBy: never}
 	return c
 }
 
-// look writes the trace of the list that an event belongs to.
-func (c *checker) look(e bgtasks.Event) {
-	what := e.Kind.String()
-	var p *bgtasks.PanicError
-	switch {
-	case e.Kind == bgtasks.Refused:
-		return // written by add, as the event of a closed list doesn't say whose it is
-	case e.Kind != bgtasks.Finished:
-	case e.Err == nil:
-		what += " ok"
-	case errors.As(e.Err, &p):
-		what += " panic"
-	case errors.Is(e.Err, bgtasks.ErrGoexit):
-		what += " goexit"
-	default:
-		what += " error"
+// abandon lets everything go that the checker has started.
+func (c *checker) abandon() {
+	close(c.quit)
+	for _, s := range c.shutdowns {
+		s.cancel()
 	}
-	c.lists[c.index(e)].write(fmt.Sprintf("%s %s#%d", what, e.Info.Name, e.Info.Position))
 }
 
-// index says which list an event belongs to.
-func (c *checker) index(e bgtasks.Event) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, known := c.ids[e.Info.ID]; !known {
-		var index int
-		_, err := fmt.Sscan(e.Info.RequestID, &index)
-		assert.NoError(c.t, err)
-		c.ids[e.Info.ID] = index
+// look writes an event into the trace of the list that it belongs to.
+func (c *checker) look(e bgtasks.Event) {
+	i, err := strconv.Atoi(e.Info.RequestID)
+	if e.Kind == bgtasks.Refused || err != nil {
+		return // written by add, as the event of a closed list doesn't say whose it is
 	}
-	return c.ids[e.Info.ID]
+	line := fmt.Sprintf("%s %s#%d/%d", describe(e), e.Info.Name, e.Info.Position, e.Info.Attempt)
+	switch e.Kind {
+	case bgtasks.Started:
+		line += fmt.Sprintf(" waited %v", e.Wait)
+	case bgtasks.Retried:
+		line += fmt.Sprintf(" pause %v took %v", e.Wait, e.Elapsed)
+	case bgtasks.Finished:
+		line += fmt.Sprintf(" waited %v took %v", e.Wait, e.Elapsed)
+	}
+	c.lists[i].write(line)
+}
+
+// describe is the event's kind and, for a task that has run, how it ended.
+func describe(e bgtasks.Event) string {
+	var p *bgtasks.PanicError
+	switch {
+	case e.Kind != bgtasks.Finished:
+		return e.Kind.String()
+	case e.Err == nil:
+		return "finished ok"
+	case errors.As(e.Err, &p):
+		return "finished panic"
+	case errors.Is(e.Err, bgtasks.ErrGoexit):
+		return "finished goexit"
+	case errors.Is(e.Err, bgtasks.ErrTimeout):
+		return "finished timeout"
+	}
+	return "finished error"
 }
 
 func (l *realList) write(line string) {
@@ -109,164 +121,156 @@ func (l *realList) write(line string) {
 	l.trace = append(l.trace, line)
 }
 
-func (l *realList) add(ctx context.Context, name string, needs []string) {
-	var opts []bgtasks.Option
-	if len(needs) > 0 {
-		opts = append(opts, bgtasks.Needs(needs...))
+// A realList is its own bgtasks.Host.
+func (l *realList) Capture(ctx context.Context) context.Context { return ctx }
+func (l *realList) About(context.Context) bgtasks.Info {
+	return bgtasks.Info{RequestID: strconv.Itoa(l.index)}
+}
+func (l *realList) Writing() (uint64, bool)     { return 0, false }
+func (l *realList) Detach(bool) bgtasks.Outcome { return bgtasks.Outcome{} }
+func (l *realList) Cleanup() func() error {
+	if !l.cleanup {
+		return nil
 	}
-	if bgtasks.Add(ctx, name, l.obey, opts...) != nil {
-		l.write("refused " + name)
+	return func() error { l.write("cleanup"); return nil }
+}
+
+func (l *realList) add(ctx context.Context, bad bool, t modelTask) {
+	name := t.name
+	if bad {
+		name = ""
+	}
+	if err := bgtasks.Add(ctx, name, l.body(t), t.options()...); err != nil {
+		l.write(fmt.Sprintf("refused %s: %s", t.name, reason(err)))
 	}
 }
 
-func (l *realList) obey(ctx context.Context) error {
-	for {
-		c := <-l.commands
-		if err := c.do(ctx); c.last {
-			return err
+func reason(err error) string {
+	switch {
+	case errors.Is(err, bgtasks.ErrClosed):
+		return "closed"
+	case errors.Is(err, bgtasks.ErrFull):
+		return "full"
+	case errors.Is(err, bgtasks.ErrShutdown):
+		return "shutdown"
+	}
+	return "bad"
+}
+
+// body does what the list is sent, and returns when its context ends if it is obedient.
+func (l *realList) body(t modelTask) bgtasks.Func {
+	return func(ctx context.Context) error {
+		l.mu.Lock()
+		l.task = ctx
+		l.mu.Unlock()
+		var done <-chan struct{}
+		if t.obedient {
+			done = ctx.Done()
+		}
+		for {
+			select {
+			case c := <-l.commands:
+				if err := c.do(ctx); c.last {
+					return err
+				}
+			case <-done:
+				return ctx.Err()
+			case <-l.c.quit:
+				return nil
+			}
 		}
 	}
 }
 
-func (c *checker) run(steps int) {
-	for range steps {
-		c.step()
-		c.compare()
+func (t modelTask) options() (opts []bgtasks.Option) {
+	if len(t.needs) > 0 {
+		opts = append(opts, bgtasks.Needs(t.needs...))
 	}
-	c.windUp()
-}
-
-// step does one random operation that makes sense at the moment.
-func (c *checker) step() {
-	if len(c.lists) == 0 || c.rng.IntN(25) == 0 {
-		c.open()
-		return
+	switch t.when {
+	case "ok":
+		opts = append(opts, bgtasks.When(bgtasks.Outcome.OK))
+	case "failed":
+		opts = append(opts, bgtasks.When(bgtasks.Outcome.Failed))
+	case "panics":
+		opts = append(opts, bgtasks.When(func(bgtasks.Outcome) bool { panic("kaboom") }))
 	}
-	i := c.rng.IntN(len(c.lists))
-	busy := c.model.lists[i].current != nil
-	switch n := c.rng.IntN(100); {
-	case n < 30:
-		c.add(i, false)
-	case n < 38:
-		c.forget(i, false)
-	case n < 45:
-		c.start(i)
-	case n < 60 && busy:
-		c.add(i, true)
-	case n < 65 && busy:
-		c.forget(i, true)
-	case n < 98 && busy:
-		c.finish(i, []string{"ok", "ok", "ok", "error", "panic", "goexit"}[c.rng.IntN(6)])
-	case n == 98 && c.cut == nil && c.rng.IntN(2) == 0:
-		c.beginShutdown()
-	case n == 99 && c.cut != nil && !c.model.over:
-		c.deadline()
+	if t.timeout > 0 {
+		opts = append(opts, bgtasks.Timeout(t.timeout))
 	}
-}
-
-func (c *checker) note(format string, args ...any) {
-	c.steps = append(c.steps, fmt.Sprintf(format, args...))
-}
-
-func (c *checker) open() {
-	i := len(c.lists)
-	c.note("open %d", i)
-	c.model.open()
-	ctx, list := c.runner.Open(context.Background(), bgtasks.Info{RequestID: fmt.Sprint(i)})
-	c.lists = append(c.lists, &realList{ctx: ctx, list: list, commands: make(chan command)})
-}
-
-func (c *checker) name() string { return string(rune('a' + c.rng.IntN(4))) }
-
-func (c *checker) add(i int, byTask bool) {
-	name := c.name()
-	var needs []string
-	for range max(0, c.rng.IntN(5)-2) {
-		needs = append(needs, c.name())
+	if t.attempts > 0 {
+		opts = append(opts, bgtasks.Retry(t.attempts, t.waits))
 	}
-	c.note("add %d %s needs %v, by a task: %v", i, name, needs, byTask)
-	c.model.lists[i].add(byTask, name, needs)
-	c.in(i, byTask, func(ctx context.Context) { c.lists[i].add(ctx, name, needs) })
+	return opts
 }
 
-func (c *checker) forget(i int, byTask bool) {
-	name := c.name()
-	c.note("forget %d %s, by a task: %v", i, name, byTask)
-	want, got := c.model.lists[i].forget(name), 0
-	c.in(i, byTask, func(ctx context.Context) { got = bgtasks.Forget(ctx, name) })
+// waits is the wait function of Retry.
+func (t modelTask) waits(int, error) (time.Duration, bool) {
+	if t.wait == "panics" {
+		panic("kaboom")
+	}
+	return t.pause, t.wait == "pauses"
+}
+
+// command has the running task do something.
+func (c *checker) command(i int, cmd command) {
 	synctest.Wait()
-	require.Equal(c.t, want, got, "seed %d: %v", c.seed, c.steps)
-}
-
-// in has fn called with the context of the handler, or in the running task with its own.
-func (c *checker) in(i int, byTask bool, fn func(context.Context)) {
-	l := c.lists[i]
-	if !byTask {
-		fn(l.ctx)
-		return
+	select {
+	case c.lists[i].commands <- cmd:
+	default:
+		c.fail("no task of list %d takes commands", i)
 	}
-	l.commands <- command{do: func(ctx context.Context) error { fn(ctx); return nil }}
+	synctest.Wait()
 }
 
-func (c *checker) start(i int) {
-	c.note("start %d", i)
-	c.model.lists[i].start()
-	c.lists[i].list.Start(sent)
+func (c *checker) fail(format string, args ...any) {
+	c.t.Helper()
+	require.FailNow(c.t, fmt.Sprintf(format, args...), "%s: %v", c.label, c.steps)
 }
 
-func (c *checker) finish(i int, how string) {
-	c.note("finish %d %s", i, how)
-	c.model.lists[i].finish(how)
-	ways := map[string]bgtasks.Func{"ok": nothing, "error": failing, "panic": panics, "goexit": exiting}
-	c.lists[i].commands <- command{do: ways[how], last: true}
-}
-
-func (c *checker) beginShutdown() {
-	c.note("shutdown")
-	c.model.closing = true
-	var ctx context.Context
-	ctx, c.cut = context.WithCancel(context.Background())
-	go func() { c.shutdown <- c.runner.Shutdown(ctx) }()
-}
-
-func (c *checker) deadline() {
-	c.note("deadline")
-	c.model.deadline()
-	c.cut()
-}
-
+// compare lets all that is due happen on both sides.
 func (c *checker) compare() {
 	synctest.Wait()
-	require.EqualValues(c.t, c.model.pending, c.runner.Stats().Pending, "seed %d: %v", c.seed, c.steps)
+	c.model.pass(0)
 	for i, l := range c.lists {
 		want := c.model.lists[i]
 		l.mu.Lock()
 		trace := l.trace
 		l.mu.Unlock()
-		require.Equal(c.t, want.trace, trace, "seed %d, list %d: %v", c.seed, i, c.steps)
-		require.Equal(c.t, len(want.queue), l.list.Len(), "seed %d, list %d: %v", c.seed, i, c.steps)
+		require.Equal(c.t, want.trace, trace, "%s, list %d: %v", c.label, i, c.steps)
+		require.Equal(c.t, len(want.queue), l.Len(), "%s, list %d: %v", c.label, i, c.steps)
+	}
+	require.Equal(c.t, c.model.stats, c.runner.Stats(), "%s: %v", c.label, c.steps)
+	checkBalance(c.t, c.runner.Stats())
+	c.compareWait()
+	for i, s := range c.shutdowns {
+		c.compareShutdown(i, s)
 	}
 }
 
-// windUp lets everything end and compares for the last time.
-func (c *checker) windUp() {
-	for i, l := range c.model.lists {
-		c.start(i)
-		for synctest.Wait(); l.current != nil; synctest.Wait() {
-			c.finish(i, "ok")
+// compareWait asks whether there is anything to wait for, by not waiting at all.
+func (c *checker) compareWait() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.runner.Wait(ctx); c.model.gone(c.model.entries) != (err == nil) {
+		c.fail("Wait: %v", err)
+	}
+}
+
+func (c *checker) compareShutdown(i int, s *realShutdown) {
+	want := c.model.shutdowns[i]
+	select {
+	case err := <-s.result:
+		if s.seen = true; !want.returned {
+			c.fail("shutdown %d has returned: %v", i, err)
 		}
-	}
-	settle(c.t, c.runner)
-	c.compare()
-	checkBalance(c.t, c.runner.Stats())
-	if c.cut == nil {
-		return
-	}
-	defer c.cut()
-	left := int(c.runner.Stats().Unfinished)
-	if err := <-c.shutdown; left > 0 {
-		require.Len(c.t, unfinished(c.t, err), left, "seed %d", c.seed)
-	} else {
-		require.NoError(c.t, err, "seed %d", c.seed)
+		if want.unfinished == 0 {
+			require.NoError(c.t, err, "%s: %v", c.label, c.steps)
+		} else {
+			require.Len(c.t, unfinished(c.t, err), int(want.unfinished), "%s: %v", c.label, c.steps)
+		}
+	default:
+		if want.returned && !s.seen {
+			c.fail("shutdown %d has not returned", i)
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 //
 // A timer for each list would cost as much as a whole goroutine, and almost no list
 // needs one: there is one timer for all, which is set while there are lists, and looks
-// through them when it fires.
+// through them when it fires. Nothing stops it before: a list that came after a shutdown had
+// begun, with files to remove, may be waiting still when all others have ended.
 type sendWatch struct {
 	r        *Runner
 	limit    time.Duration
@@ -76,15 +77,6 @@ func (s *sendWatch) arm(at time.Duration) {
 		s.timer = time.AfterFunc(in, s.sweep)
 	} else {
 		s.timer.Reset(in)
-	}
-}
-
-func (s *sendWatch) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timer != nil {
-		s.timer.Stop()
-		s.due.Store(noLimit)
 	}
 }
 

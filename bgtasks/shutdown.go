@@ -56,8 +56,6 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	}
 	if err != nil {
 		r.giveUp(err)
-	} else {
-		r.sender.stop()
 	}
 	failure := r.down.hooks.result()
 	r.down.mu.Lock()

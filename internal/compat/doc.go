@@ -1,3 +1,4 @@
-// Package compat holds tests that need golang.org/x/net: the frames of HTTP/2 with and
-// without the middleware, and the h2c of golang.org/x/net/http2, which is not net/http's.
+// Package compat holds tests that need modules which the library does without: other
+// routers, servers, logging and tracing middleware, websockets, and golang.org/x/net for the
+// frames of HTTP/2 with and without the middleware and for its h2c, which is not net/http's.
 package compat
