@@ -23,6 +23,10 @@ test: ## run all tests of all modules under the race detector, then those that i
 short: ## run the tests that take little time
 	$(call each, go test -short ./...)
 
+.PHONY: suites
+suites: ## run the test suites of chi, cors and httprate with and without the middleware, and compare
+	go run ./internal/suites
+
 .PHONY: cover
 cover: ## run the tests with coverage of the library's packages; the profile is coverage.out
 	go test -coverpkg=./bgtasks,./chimw -coverprofile=coverage.all ./bgtasks ./chimw
