@@ -52,6 +52,9 @@ func (l *List) run(a *attempt) {
 		l.finish(a, err)
 		return
 	}
+	if hook := l.runner.hook; hook != nil {
+		a.fn = hook(a, a.fn)
+	}
 	for l.start(a) {
 		err := a.run()
 		next, err := a.again(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/internal/testhook"
 )
 
 // A Runner runs the task lists of requests. One is enough for a program; make it with
@@ -13,7 +15,8 @@ type Runner struct {
 	cfg        Config
 	middleware []Middleware
 	observers  []func(Event)
-	fresh      atomic.Bool // no list has been opened yet
+	hook       testhook.Func // nil but for package bgtest
+	fresh      atomic.Bool   // no list has been opened yet
 
 	epoch time.Time // what monotonic times are counted from
 

@@ -1,0 +1,175 @@
+package bgtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+)
+
+// A list is one request's tasks, from the first that is added until all have ended.
+type list struct {
+	since  uint64 // in the kit's time
+	left   int
+	held   bool // its next task is
+	struck bool // its task is in a fault, and may hang there
+}
+
+// count keeps the lists.
+func (k *Kit) count(e bgtasks.Event) {
+	id := e.Info.ID
+	switch e.Kind {
+	case bgtasks.Accepted:
+		if k.lists[id] == nil {
+			k.lists[id] = &list{since: k.tick()}
+		}
+		k.lists[id].left++
+	case bgtasks.Finished, bgtasks.Skipped, bgtasks.Forgotten, bgtasks.Unfinished:
+		if k.lists[id].left--; k.lists[id].left == 0 {
+			delete(k.lists, id)
+		}
+	}
+}
+
+func (k *Kit) tick() uint64 {
+	k.clock++
+	return k.clock
+}
+
+func (k *Kit) now() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.clock
+}
+
+// signal wakes those in await.
+func (k *Kit) signal() {
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// await blocks until done is true, which is asked under the lock, or ctx has ended.
+func (k *Kit) await(ctx context.Context, done func() bool) bool {
+	for {
+		k.mu.Lock()
+		ok, changed := done(), k.changed
+		k.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// handled reports that no request that came after since, and not after now, is still being
+// handled: its client may have the whole response before the handler adds a task.
+func (k *Kit) handled(since, now uint64) bool {
+	for at := range k.handling {
+		if since < at && at <= now {
+			return false
+		}
+	}
+	return true
+}
+
+// through reports that the lists up to now have ended or are waiting for the test to let
+// them go on. Those that came later are not waited for: there may be no end of them.
+func (k *Kit) through(now uint64, waiting func(*list) bool) bool {
+	for _, l := range k.lists {
+		if l.since <= now && !waiting(l) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHeld(l *list) bool         { return l.held }
+func isHeldOrStruck(l *list) bool { return l.held || l.struck }
+func (k *Kit) nothingHeld() bool  { return !k.any(isHeld) }
+func (k *Kit) any(is func(*list) bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, l := range k.lists {
+		if is(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle waits for the requests that have come since then, and for the tasks of all.
+func (k *Kit) settle(since uint64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), k.deadline())
+	defer cancel()
+	now := k.now()
+	if !k.await(ctx, func() bool { return k.handled(since, now) }) {
+		return k.tooLate()
+	}
+	now = k.now()
+	if !k.await(ctx, func() bool { return k.through(now, isHeld) }) {
+		return k.tooLate()
+	}
+	// A list ends some time after its last task: uploaded files are removed in between.
+	if k.nothingHeld() && k.Runner.Wait(ctx) != nil {
+		return k.tooLate()
+	}
+	return nil
+}
+
+const (
+	defaultDeadline = 10 * time.Second
+	bubbleDeadline  = 24 * time.Hour
+)
+
+func (k *Kit) deadline() time.Duration {
+	switch {
+	case k.Deadline > 0:
+		return k.Deadline
+	case inBubble():
+		return bubbleDeadline
+	}
+	return defaultDeadline
+}
+
+// inBubble tells by the time of day: a testing/synctest bubble begins at the year 2000.
+func inBubble() bool { return time.Now().Year() < 2010 }
+
+// mostNamed is how many tasks an error names.
+const mostNamed = 20
+
+// tooLate says what is being waited for.
+func (k *Kit) tooLate() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.late = true
+	var b strings.Builder
+	fmt.Fprintf(&b, "bgtest: not all has ended within %v", k.deadline())
+	for _, at := range sortedKeys(k.handling) {
+		fmt.Fprintf(&b, "\n\tthe handler of %s has not returned", k.handling[at])
+	}
+	left := k.record.all(isPending)
+	for i, e := range left {
+		if i == mostNamed {
+			fmt.Fprintf(&b, "\n\tand %d tasks more", len(left)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n\t%s", sentence(e))
+	}
+	return fmt.Errorf("%s", b.String())
+}
+
+func sortedKeys[V any](m map[uint64]V) []uint64 {
+	keys := make([]uint64, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
