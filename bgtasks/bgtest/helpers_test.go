@@ -74,3 +74,6 @@ func add(name string, fn bgtasks.Func, opts ...bgtasks.Option) toAdd {
 }
 
 func post() *http.Request { return httptest.NewRequest(http.MethodPost, "/orders/7", nil) }
+
+// serve makes the request without waiting for its tasks.
+func serve(h http.Handler) { h.ServeHTTP(httptest.NewRecorder(), post()) }
