@@ -31,7 +31,7 @@ type Kit struct {
 	Runner *bgtasks.Runner
 
 	// Deadline is how long Do, Wait, Next, Release, a server's client and the end of the
-	// test wait for tasks. Set it before the first request. 0: 10 seconds; in a
+	// test wait for tasks. Set it while no request is under way. 0: 10 seconds; in a
 	// testing/synctest bubble a day, which passes at once when nothing else can happen.
 	Deadline time.Duration
 

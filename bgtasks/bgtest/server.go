@@ -71,30 +71,33 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	k := p.kit
 	k.t.Helper()
 	since := k.now()
-	ctx, cancel := context.WithCancel(req.Context())
-	timeout := time.AfterFunc(k.deadline(), cancel)
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timeout := time.AfterFunc(k.deadline(), func() {
+		cancel(k.tooLate()) // asked before, as what is waited for may end with the request
+	})
 	res, err := p.Transport.RoundTrip(req.WithContext(ctx))
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
 		timeout.Stop() // the connection is the caller's now
 		return res, nil
 	}
-	defer cancel()
 	if err == nil {
 		readWhole(res)
 	}
-	if late := k.settleBefore(timeout, since); late != nil {
-		k.t.Errorf("%v", late)
-		return nil, late
+	if timeout.Stop() {
+		cancel(nil)
+		if late := k.settle(since); late != nil {
+			return nil, k.fail(late)
+		}
+		return res, err
 	}
-	return res, err
+	<-ctx.Done()
+	return nil, k.fail(context.Cause(ctx))
 }
 
-// settleBefore is settle, if timeout has not passed yet.
-func (k *Kit) settleBefore(timeout *time.Timer, since uint64) error {
-	if !timeout.Stop() {
-		return k.tooLate()
-	}
-	return k.settle(since)
+func (k *Kit) fail(err error) error {
+	k.t.Helper()
+	k.t.Errorf("%v", err)
+	return err
 }
 
 // readWhole replaces the body of res by what has been read of it, and the error after that.

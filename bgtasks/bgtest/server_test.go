@@ -48,6 +48,14 @@ func get(t *testing.T, srv *httptest.Server) (*http.Response, string) {
 	return res, string(body)
 }
 
+// connect makes a connection beforehand, as that takes its time on a busy machine.
+func connect(t *testing.T, srv *httptest.Server) {
+	t.Helper()
+	res, err := srv.Client().Get(srv.URL)
+	require.NoError(t, err)
+	res.Body.Close()
+}
+
 func TestAServersClientReturnsWhenTheTasksHaveEnded(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, start func(*bgtest.Kit, http.Handler) *httptest.Server) {
@@ -104,8 +112,9 @@ func TestTasksBehindAServerThatDoNotEndFailTheTestByName(t *testing.T) {
 	eachServer(t, func(t *testing.T, start func(*bgtest.Kit, http.Handler) *httptest.Server) {
 		got := try(func(ft *fakeT) {
 			k := bgtest.New(ft, bgtasks.Config{})
-			k.Deadline = 100 * time.Millisecond
 			srv := start(k, adding(k.Runner, add("send mail", forever)))
+			connect(t, srv)
+			k.Deadline = time.Second
 			_, err := srv.Client().Get(srv.URL + "/orders/7")
 			assert.ErrorContains(t, err, `task "send mail" of GET /orders/{id} has been running`)
 		})
@@ -119,11 +128,12 @@ func TestAResponseWithoutEndFailsTheTest(t *testing.T) {
 	eachServer(t, func(t *testing.T, start func(*bgtest.Kit, http.Handler) *httptest.Server) {
 		got := try(func(ft *fakeT) {
 			k := bgtest.New(ft, bgtasks.Config{})
-			k.Deadline = 100 * time.Millisecond
 			srv := start(k, app(k.Runner, func(w http.ResponseWriter, r *http.Request) {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 			}))
+			connect(t, srv)
+			k.Deadline = time.Second
 			_, err := srv.Client().Get(srv.URL + "/orders/7")
 			assert.ErrorContains(t, err, "the handler of GET /orders/7 has not returned")
 		})

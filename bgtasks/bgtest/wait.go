@@ -155,6 +155,9 @@ func (k *Kit) tooLate() error {
 		fmt.Fprintf(&b, "\n\tthe handler of %s has not returned", k.handling[at])
 	}
 	left := k.record.all(isPending)
+	if len(k.handling)+len(left) == 0 {
+		b.WriteString("\n\tno handler is at work and no task is left: it is a response, or the removal of uploaded files")
+	}
 	for i, e := range left {
 		if i == mostNamed {
 			fmt.Fprintf(&b, "\n\tand %d tasks more", len(left)-i)
