@@ -42,7 +42,7 @@ type Kit struct {
 	changed  chan struct{} // closed, and made anew, when anything below changes
 	record   record
 	lists    map[uint64]*list  // those with tasks that have not ended, by their ID
-	handling map[uint64]string // requests that our servers are handling, by the time they came at
+	handling map[uint64]string // requests that our servers are at, by when they came
 	clock    uint64            // counts lists and requests
 	late     bool              // a deadline has passed
 	hold     hold

@@ -100,6 +100,20 @@ func TestTasksThatDoNotEndFailTheTestByName(t *testing.T) {
 	}
 }
 
+func TestTheDeadlineNamesATaskBetweenItsAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		got := try(func(ft *fakeT) {
+			k := bgtest.New(ft, bgtasks.Config{})
+			k.Deadline = time.Minute
+			hourly := bgtasks.Retry(2, func(int, error) (time.Duration, bool) { return time.Hour, true })
+			k.Do(adding(k.Runner, add("send mail", failing, hourly)), post())
+		})
+		assert.Contains(t, got.text(), "not all has ended within 1m0s\n\t"+
+			`task "send mail" of POST /orders/{id} has failed in attempt 1 and is tried again: server down`)
+	})
+}
+
 func TestTheDeadlineOfABubbleAllowsForLongPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
