@@ -13,6 +13,7 @@ type fakeT struct {
 	errors   []string
 	logs     []string
 	stopped  bool // by FailNow
+	over     bool // its cleanups have run
 	cleanups []func()
 	goexit   func()
 }
@@ -23,6 +24,9 @@ func (t *fakeT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 func (t *fakeT) Logf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		panic("Log after the test has completed") // as package testing does
+	}
 	t.logs = append(t.logs, fmt.Sprintf(format, args...))
 }
 
@@ -63,4 +67,7 @@ func (t *fakeT) finish() {
 	for _, cleanup := range slices.Backward(t.cleanups) {
 		cleanup()
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
 }

@@ -141,6 +141,43 @@ func TestWaitIsForRequestsThatDoDidNotMake(t *testing.T) {
 	assert.True(t, k.Task("audit").Outcome.Panicked)
 }
 
+func TestTasksThatAreAddedLaterAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := bgtest.New(t, bgtasks.Config{})
+		began := time.Now()
+		taking := func(d time.Duration) http.Handler {
+			return adding(k.Runner, add("task", func(context.Context) error { time.Sleep(d); return nil }))
+		}
+		time.AfterFunc(time.Second, func() { k.Do(taking(time.Hour), post()) })
+		k.Do(taking(time.Minute), post())
+		assert.Equal(t, time.Minute, time.Since(began))
+	})
+}
+
+func TestTasksThatAreAddedLaterAreNotWaitedForUnderHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := bgtest.New(t, bgtasks.Config{})
+		began := time.Now()
+		serve(adding(k.Runner, add("running", func(context.Context) error { time.Sleep(time.Minute); return nil })))
+		synctest.Wait()
+		k.Hold()
+		serve(adding(k.Runner, add("held", nothing)))
+		time.AfterFunc(time.Second, func() {
+			serve(app(k.Runner, func(_ http.ResponseWriter, r *http.Request) {
+				_ = bgtasks.Add(r.Context(), "later", nothing)
+				time.Sleep(time.Hour) // the handler, so it cannot be held yet
+			}))
+		})
+		k.Wait()
+		assert.Equal(t, time.Minute, time.Since(began))
+		k.WantRan("running")
+		k.Release()
+		assert.Equal(t, time.Hour+time.Second, time.Since(began))
+	})
+}
+
 func TestRequestsAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	k := bgtest.New(t, bgtasks.Config{})

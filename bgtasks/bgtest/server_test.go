@@ -331,6 +331,7 @@ func TestAServerStopsWithTheTest(t *testing.T) {
 		client, url = &http.Client{Transport: &http.Transport{}}, srv.URL
 	})
 	assert.Empty(t, got.text())
+	assert.NotContains(t, got.logged(), "not attached")
 	_, err := client.Get(url)
 	assert.Error(t, err)
 	assert.False(t, errors.Is(err, context.DeadlineExceeded))

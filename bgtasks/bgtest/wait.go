@@ -92,12 +92,10 @@ func (k *Kit) through(now uint64, waiting func(*list) bool) bool {
 
 func isHeld(l *list) bool         { return l.held }
 func isHeldOrStruck(l *list) bool { return l.held || l.struck }
-func (k *Kit) nothingHeld() bool  { return !k.any(isHeld) }
-func (k *Kit) any(is func(*list) bool) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+
+func (k *Kit) anyHeld() bool {
 	for _, l := range k.lists {
-		if is(l) {
+		if l.held {
 			return true
 		}
 	}
@@ -113,14 +111,25 @@ func (k *Kit) settle(since uint64) error {
 		return k.tooLate()
 	}
 	now = k.now()
-	if !k.await(ctx, func() bool { return k.through(now, isHeld) }) {
-		return k.tooLate()
-	}
-	// A list ends some time after its last task: uploaded files are removed in between.
-	if k.nothingHeld() && k.Runner.Wait(ctx) != nil {
+	idle := k.idle(ctx)
+	if !k.await(ctx, func() bool { return idle() || k.anyHeld() && k.through(now, isHeld) }) {
 		return k.tooLate()
 	}
 	return nil
+}
+
+// idle asks the runner whether its lists of this moment are over, which is some time after
+// their last task: uploaded files are removed in between. What it returns is for await.
+func (k *Kit) idle(ctx context.Context) func() bool {
+	var over bool
+	go func() {
+		err := k.Runner.Wait(ctx)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		over = err == nil
+		k.signal()
+	}()
+	return func() bool { return over }
 }
 
 const (
