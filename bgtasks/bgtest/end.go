@@ -38,12 +38,16 @@ func (k *Kit) isLate() bool {
 // grace is how long tasks that have been cancelled get to return.
 const grace = 5 * time.Second
 
-// stop shuts the runner down, so that no goroutine is left.
+// stop shuts the runner down, so that no goroutine is left: in an orderly way, as what was
+// given to OnShutdown may need time, but at once where tasks are left that are not to go on.
 func (k *Kit) stop() {
 	k.t.Helper()
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := k.Runner.Shutdown(now)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if k.tasksLeft() {
+		cancel()
+	}
+	err := k.Runner.Shutdown(ctx)
 	if err != nil {
 		k.t.Logf("bgtest: at the end of the test: %v", err)
 	}
@@ -52,4 +56,10 @@ func (k *Kit) stop() {
 	if k.Runner.Wait(soon) != nil {
 		k.t.Errorf("bgtest: tasks do not return though their context ended %v ago: %v", grace, err)
 	}
+}
+
+func (k *Kit) tasksLeft() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.lists) > 0
 }

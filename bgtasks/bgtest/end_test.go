@@ -139,6 +139,24 @@ func TestTasksThatIgnoreTheirContextAreReported(t *testing.T) {
 	})
 }
 
+func TestTheRunnerShutsDownInOrderWhenTheTestEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		flushed := false
+		got := try(func(ft *fakeT) {
+			k := bgtest.New(ft, bgtasks.Config{})
+			k.Runner.OnShutdown(func(ctx context.Context) error {
+				time.Sleep(time.Second)
+				flushed = ctx.Err() == nil
+				return nil
+			})
+			k.Do(adding(k.Runner, add("task", nothing)), post())
+		})
+		assert.Empty(t, got.text())
+		assert.True(t, flushed)
+	})
+}
+
 // Not parallel, so that all goroutines are its own.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	got := try(func(ft *fakeT) {
