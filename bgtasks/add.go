@@ -56,11 +56,11 @@ func (l *List) add(ctx context.Context, own bool, name string, fn Func, opts []O
 		return errors.New("bgtasks: the task needs a name")
 	}
 	if fn == nil {
-		return fmt.Errorf("bgtasks: task %q has a nil function", name)
+		return fmt.Errorf("bgtasks: task %q has a nil function", brief(name))
 	}
 	o, err := newOptions(opts)
 	if err != nil {
-		return fmt.Errorf("bgtasks: task %q: %w", name, err)
+		return fmt.Errorf("bgtasks: task %q: %w", brief(name), err)
 	}
 	return l.accept(own, task{name: name, fn: fn, ctx: ctx, opts: o, added: time.Now()})
 }

@@ -75,7 +75,7 @@ func (l *List) skip(a *attempt) error {
 	failed := l.failed
 	l.mu.Unlock()
 	if failed != "" {
-		return fmt.Errorf("%w: task %q has failed (Config.StopOnError)", ErrSkipped, failed)
+		return fmt.Errorf("%w: task %q has failed (Config.StopOnError)", ErrSkipped, brief(failed))
 	}
 	if a.opts == nil {
 		return nil
@@ -94,7 +94,7 @@ func (l *List) skip(a *attempt) error {
 	defer l.mu.Unlock()
 	for _, name := range a.opts.needs {
 		if !l.queue.succeeded(name) {
-			return fmt.Errorf("%w: it needs %q, which has not succeeded", ErrSkipped, name)
+			return fmt.Errorf("%w: it needs %q, which has not succeeded", ErrSkipped, brief(name))
 		}
 	}
 	return nil

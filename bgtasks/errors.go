@@ -76,9 +76,9 @@ func (e *ShutdownError) Error() string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%q", info.Name)
+		fmt.Fprintf(&b, "%q", brief(info.Name))
 		if info.RequestID != "" {
-			fmt.Fprintf(&b, " of request %q", info.RequestID)
+			fmt.Fprintf(&b, " of request %q", brief(info.RequestID))
 		}
 		if info.Started.IsZero() {
 			b.WriteString(" (not started)")

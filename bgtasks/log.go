@@ -81,7 +81,7 @@ func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about In
 	attrs := make([]slog.Attr, 0, 8+len(more))
 	add := func(key, value string) {
 		if value != "" {
-			attrs = append(attrs, slog.String(key, value))
+			attrs = append(attrs, slog.String(key, brief(value)))
 		}
 	}
 	add(keyTask, about.Name)

@@ -52,7 +52,7 @@ func (l *List) refuse(ctx context.Context, own bool, name string, cause error) e
 	r := l.runner
 	err := cause
 	if name != "" && errorIsOurs(cause) {
-		err = fmt.Errorf("%w: task %q refused", cause, name)
+		err = fmt.Errorf("%w: task %q refused", cause, brief(name))
 	}
 	r.counts.refused.Add(1)
 	ok, held := r.refused.of(cause).allow(time.Now())
@@ -85,12 +85,12 @@ var withoutList limiter
 // refuseWithoutList has no runner to ask for a logger: a handler that ignores Add's error
 // would lose its tasks in silence.
 func refuseWithoutList(ctx context.Context, name string) error {
-	err := fmt.Errorf("%w: task %q refused", ErrNoList, name)
+	err := fmt.Errorf("%w: task %q refused", ErrNoList, brief(name))
 	if ok, held := withoutList.allow(time.Now()); ok {
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		slog.Default().LogAttrs(ctx, slog.LevelError, "bgtasks: task refused", slog.String(keyTask, name),
+		slog.Default().LogAttrs(ctx, slog.LevelError, "bgtasks: task refused", slog.String(keyTask, brief(name)),
 			errAttr(err), slog.Int64("more_refused", held))
 	}
 	return err

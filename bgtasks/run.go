@@ -27,7 +27,7 @@ func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) e
 	case about.Name == "":
 		return errors.New("bgtasks: Run needs a name for the task")
 	case fn == nil:
-		return fmt.Errorf("bgtasks: task %q has a nil function", about.Name)
+		return fmt.Errorf("bgtasks: task %q has a nil function", brief(about.Name))
 	}
 	if about.Added.IsZero() {
 		about.Added = time.Now()
