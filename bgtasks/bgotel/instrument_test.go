@@ -3,6 +3,7 @@ package bgotel_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -18,13 +19,20 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// The global providers are set once, for the whole test binary: no other test uses them.
-func TestProvidersAreTheGlobalOnesAlsoIfSetLater(t *testing.T) {
-	run := bgtasks.New(bgtasks.Config{Logger: quiet})
-	require.NoError(t, bgotel.Instrument(run))
+// setGlobals sets the global providers. Only the first time in a process has an effect on
+// what was made before it.
+var setGlobals = sync.OnceValues(func() (*tracetest.InMemoryExporter, *sdkmetric.ManualReader) {
 	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)))
 	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	return spans, reader
+})
+
+func TestProvidersAreTheGlobalOnesAlsoIfSetLater(t *testing.T) {
+	run := bgtasks.New(bgtasks.Config{Logger: quiet})
+	require.NoError(t, bgotel.Instrument(run))
+	spans, reader := setGlobals()
+	spans.Reset()
 	ctx, list := run.Open(context.Background(), bgtasks.Info{})
 	require.NoError(t, bgtasks.Add(ctx, "mail", nothing))
 	list.Start(sent)
