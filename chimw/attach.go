@@ -17,6 +17,7 @@ func Attach(srv *http.Server) {
 	}
 	srv.ConnContext = contextHook(srv.ConnContext)
 	srv.ConnState = stateHook(srv.ConnState)
+	closing(srv)
 }
 
 // The hooks work on what all servers share, so that a second pair of them around the

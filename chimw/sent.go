@@ -75,6 +75,12 @@ func (x *exchange) startSoon() {
 
 var warned sync.Map // of weak.Pointer[bgtasks.Runner]
 
+// notAttachedBefore reports that warnNotAttached has been called for r.
+func notAttachedBefore(r *bgtasks.Runner) bool {
+	_, before := warned.Load(weak.Make(r))
+	return before
+}
+
 // warnNotAttached logs once for each runner.
 func warnNotAttached(r *bgtasks.Runner) {
 	if _, before := warned.LoadOrStore(weak.Make(r), true); before {
