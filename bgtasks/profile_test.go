@@ -65,29 +65,25 @@ func TestProfileLabelsEndWithTheTask(t *testing.T) {
 	drain(t, run)
 }
 
-// A labelled context for each would be one more link in the chain of contexts.
-func TestProfileLabelsDoNotChainContextsUp(t *testing.T) {
+func TestProfileLabelsStayBesideOthers(t *testing.T) {
 	run := newRunner(bgtasks.Config{})
 	run.Use(bgtasks.ProfileLabels)
 	ctx, list := open(run)
-	var seen []context.Context
-	var again func(n int) bgtasks.Func
-	again = func(n int) bgtasks.Func {
-		return func(ctx context.Context) error {
-			seen = append(seen, ctx)
-			if n == 0 {
-				return nil
-			}
-			return bgtasks.Add(ctx, "again", again(n-1))
-		}
-	}
-	add(t, ctx, "again", again(3))
+	seen := map[string]string{}
+	pprof.Do(ctx, pprof.Labels("tenant", "blue"), func(ctx context.Context) {
+		add(t, ctx, "mail", func(ctx context.Context) error {
+			pprof.Do(ctx, pprof.Labels("step", "render"), func(ctx context.Context) {
+				pprof.ForLabels(ctx, func(key, value string) bool {
+					seen[key] = value
+					return true
+				})
+			})
+			return nil
+		})
+	})
 	list.Start(sent)
 	drain(t, run)
-	require.Len(t, seen, 4)
-	for _, ctx := range seen {
-		assert.Equal(t, "bgtasks.taskContext", ctx.(interface{ String() string }).String())
-	}
+	assert.Equal(t, map[string]string{"tenant": "blue", "task": "mail", "route": "/orders/{id}", "step": "render"}, seen)
 }
 
 func TestProfileLabelsPassOnTheError(t *testing.T) {
