@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"html"
+	"math"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -94,4 +96,46 @@ func TestInspectorJSONOfHostileTextIsWhatItWas(t *testing.T) {
 	bhAdd(t, ctx, hostile, nothing)
 	assert.Equal(t, hostile, look(t, h).Waiting.Handler.Tasks[0].Name)
 	assert.NotContains(t, ask(h, http.MethodGet, "/", "application/json").Body.String(), "<script>")
+}
+
+// As WCAG 2 reckons: 4.5 for text, 3 for drawings, in light and in dark.
+func TestInspectorPageHasEnoughContrast(t *testing.T) {
+	run, _ := bhRunner(bgtasks.Config{})
+	page := ask(chimw.Inspector(run), http.MethodGet, "/", "text/html").Body.String()
+	themes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(page, -1)
+	require.Len(t, themes, 2)
+	for _, theme := range themes {
+		color := map[string]float64{}
+		for _, c := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6})`).FindAllStringSubmatch(theme[1], -1) {
+			color[c[1]] = luminance(t, c[2])
+		}
+		require.Len(t, color, 13)
+		for _, ground := range []string{"ground", "card", "bad-ground", "warn-ground"} {
+			for _, text := range []string{"text", "muted", "bad", "accent", "warn"} {
+				assert.GreaterOrEqual(t, contrast(color[text], color[ground]), 4.5, "%s on %s", text, ground)
+			}
+		}
+		for _, drawn := range []string{"column", "bad", "text", "accent", "good"} {
+			assert.GreaterOrEqual(t, contrast(color[drawn], color["card"]), 3.0, drawn)
+		}
+		for _, fill := range []string{"accent", "warn"} {
+			assert.GreaterOrEqual(t, contrast(color[fill], color["track"]), 3.0, fill)
+		}
+	}
+}
+
+func contrast(a, b float64) float64 { return (max(a, b) + 0.05) / (min(a, b) + 0.05) }
+
+func luminance(t *testing.T, color string) (sum float64) {
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, err := strconv.ParseUint(color[2*i:2*i+2], 16, 8)
+		require.NoError(t, err)
+		c := float64(n) / 255
+		if c <= 0.03928 {
+			sum += weight * c / 12.92
+		} else {
+			sum += weight * math.Pow((c+0.055)/1.055, 2.4)
+		}
+	}
+	return sum
 }

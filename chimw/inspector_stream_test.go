@@ -67,6 +67,26 @@ func TestInspectorStreamDoesNotHoldUpTheServersShutdown(t *testing.T) {
 	})
 }
 
+// No hook of a server runs that is registered once its shutdown has begun: Attach registers one.
+func TestInspectorStreamThatBeginsInAShutdownEndsAtOnce(t *testing.T) {
+	site, _ := inspected(bgtasks.Config{})
+	arrived, closing := make(chan struct{}), make(chan struct{})
+	s := servertest.Start(t, servertest.HTTP1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-closing
+		site.ServeHTTP(w, r)
+	}), servertest.Configure(func(srv *http.Server) {
+		srv.RegisterOnShutdown(func() { close(closing) })
+	}))
+	down := make(chan error, 1)
+	go func() {
+		<-arrived
+		down <- s.HTTP.Shutdown(context.Background())
+	}()
+	openFeed(t, s.Client, s.URL+"/debug/tasks").ended(t)
+	assert.NoError(t, bhReceive(t, down, "the server's shutdown"))
+}
+
 func TestInspectorStreamDoesNotHoldUpServe(t *testing.T) {
 	site, _ := inspected(bgtasks.Config{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -52,8 +52,8 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request, server Server
 	}
 }
 
-// events writes to a client, for which the server's own timeouts are lifted: they are made
-// for responses that come to an end.
+// events writes to a client, each with a time limit of its own in place of the server's
+// WriteTimeout, which is made for responses that come to an end.
 type events struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -69,7 +69,6 @@ func (e events) send(report *Report) error {
 	if err != nil {
 		return err
 	}
-	_ = e.control.SetReadDeadline(time.Time{})
 	_ = e.control.SetWriteDeadline(time.Now().Add(sendLimit))
 	if _, err := fmt.Fprintf(e, "retry: %d\ndata: %s\n\n", 2*tick.Milliseconds(), text); err != nil {
 		return err
