@@ -56,6 +56,8 @@ func seconds(s float64) string {
 		return strconv.FormatFloat(float64(d/(100*time.Millisecond))/10, 'f', 1, 64) + " s"
 	case d < time.Minute:
 		return whole(d/time.Second) + " s"
+	case d < time.Hour && d%time.Minute < time.Second:
+		return whole(d/time.Minute) + " min"
 	case d < time.Hour:
 		return whole(d/time.Minute) + " min " + whole(d%time.Minute/time.Second) + " s"
 	}
