@@ -82,7 +82,6 @@ func TestSnapshotShowsTheOldestAndCountsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run := newRunner(bgtasks.Config{})
 		release := make(chan struct{})
-		var lists []*bgtasks.List
 		for i := range 100 {
 			ctx, list := open(run)
 			add(t, ctx, fmt.Sprintf("runs %d", i), func(context.Context) error { <-release; return nil })
@@ -90,7 +89,6 @@ func TestSnapshotShowsTheOldestAndCountsAll(t *testing.T) {
 				add(t, ctx, fmt.Sprintf("behind %d/%d", i, j), nothing)
 			}
 			list.Start(sent)
-			lists = append(lists, list)
 			<-time.After(time.Millisecond)
 		}
 		for _, most := range []int{0, 1, 7, 100, 1000, math.MaxInt, -1} {

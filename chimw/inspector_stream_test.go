@@ -199,8 +199,8 @@ func TestInspectorUnderLoad(t *testing.T) {
 	var clients sync.WaitGroup
 	for range 4 {
 		clients.Go(func() {
-			for load.Err() == nil {
-				r, _ := http.NewRequestWithContext(load, http.MethodPost, s.URL+"/orders/7", nil)
+			for load.Err() == nil { // and each request to its end: the server knows nothing of those cut off
+				r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/orders/7", nil)
 				if res, err := s.Client.Do(r); err == nil {
 					_ = res.Body.Close()
 				}
