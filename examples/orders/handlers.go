@@ -2,7 +2,10 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
@@ -10,9 +13,43 @@ import (
 
 // An api answers the requests.
 type api struct {
-	store    *Store
-	workflow *workflow
-	faults   bool // whether clients may ask for a step to go wrong
+	dir        string // of files; newAPI has made those in it
+	store      *Store
+	workflow   *workflow
+	mailer     Mailer
+	keeper     string // the address of the shop's keeper
+	webhook    *Webhook
+	crm        *CRM
+	crmTimeout time.Duration
+	feed       *feed
+	faults     bool // whether clients may ask for a step to go wrong
+}
+
+func newAPI(cfg *config, dir string, store *Store, mailer Mailer, feed *feed) (*api, error) {
+	for _, name := range []string{"thumbnails", "reports", "temp"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	webhook := newWebhook(cfg.webhook)
+	return &api{
+		dir:   dir,
+		store: store,
+		workflow: &workflow{
+			store:          store,
+			mailer:         mailer,
+			webhook:        webhook,
+			mailTimeout:    cfg.mailTimeout,
+			webhookTimeout: cfg.webhookTimeout,
+		},
+		mailer:     mailer,
+		keeper:     cfg.keeper,
+		webhook:    webhook,
+		crm:        newCRM(cfg.crm),
+		crmTimeout: cfg.crmTimeout,
+		feed:       feed,
+		faults:     cfg.faults,
+	}, nil
 }
 
 const latest = 50

@@ -58,27 +58,24 @@ func tooLarge(err error) bool {
 
 // check finds what is wrong with an input that is well-formed.
 func (in *orderInput) check() error {
-	bad := func(format string, args ...any) error {
-		return problem(http.StatusUnprocessableEntity, fmt.Sprintf(format, args...))
-	}
 	if len(in.CustomerID) > maxText || hasControl(in.CustomerID) {
-		return bad("customer_id is too long or has control characters in it")
+		return unprocessable("customer_id is too long or has control characters in it")
 	}
 	if len(in.Email) > maxText {
-		return bad("email is too long")
+		return unprocessable("email is too long")
 	}
 	if _, err := parseAddress(in.Email); err != nil {
-		return bad("email: %v", err)
+		return unprocessable("email: %v", err)
 	}
 	if n := len(in.Items); n == 0 || n > maxLines {
-		return bad("items: there must be from 1 to %d", maxLines)
+		return unprocessable("items: there must be from 1 to %d", maxLines)
 	}
 	for i, line := range in.Items {
 		if line.ID == "" {
-			return bad("items[%d]: id is missing", i)
+			return unprocessable("items[%d]: id is missing", i)
 		}
 		if line.Quantity < 1 || line.Quantity > maxQuantity {
-			return bad("items[%d]: quantity must be from 1 to %d", i, maxQuantity)
+			return unprocessable("items[%d]: quantity must be from 1 to %d", i, maxQuantity)
 		}
 	}
 	return nil
