@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -41,9 +41,13 @@ func (in *customerInput) check() error {
 }
 
 func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
-	id := chi.URLParam(r, "id")
+	id, err := customerID(r)
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
 	var in customerInput
-	if err := errors.Join(checkCustomerID(id), decode(r, &in)); err != nil {
+	if err := decode(r, &in); err != nil {
 		fail(w, r, err)
 		return
 	}
@@ -52,7 +56,7 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := Customer{ID: id, Name: in.Name, Email: in.Email, Sync: "pending"}
-	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
+	err = a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
 		return []followUp{{"sync customer", bgtasks.Bind(syncCustomer, customerSync{a.store, a.crm, c}), []bgtasks.Option{
 			bgtasks.Timeout(a.crmTimeout),
 			recordEnd(func(ctx context.Context, failure error) error { return a.store.SyncEnded(ctx, id, failure) }),
@@ -65,15 +69,25 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 	render.JSON(w, r, map[string]any{"customer": c, "status": "updated"})
 }
 
-func checkCustomerID(id string) error {
-	if len(id) > maxText || hasControl(id) {
-		return unprocessable("the customer's id is too long or has control characters in it")
+// customerID is out of the path, where it can have a slash in it: %2F. chi leaves it so then.
+func customerID(r *http.Request) (id string, err error) {
+	id = chi.URLParam(r, "id")
+	if r.URL.RawPath != "" {
+		id, err = url.PathUnescape(id)
 	}
-	return nil
+	if err != nil || len(id) > maxText || hasControl(id) {
+		return "", unprocessable("the customer's id is too long or has control characters in it")
+	}
+	return id, nil
 }
 
 func (a *api) getCustomer(w http.ResponseWriter, r *http.Request) {
-	c, err := a.store.Customer(r.Context(), chi.URLParam(r, "id"))
+	id, err := customerID(r)
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	c, err := a.store.Customer(r.Context(), id)
 	answer(w, r, c, err)
 }
 

@@ -117,7 +117,7 @@ func TestPageReportsAStepThatGoesWrong(t *testing.T) {
 	b := p.live()
 	for fault, reason := range map[string]string{
 		"fail":  errFault.Error(),
-		"panic": "panic: " + errFault.Error(),
+		"panic": "task panicked: " + errFault.Error(),
 		"hang":  "timeout has passed",
 	} {
 		b.chooses(fault, stepInventory)

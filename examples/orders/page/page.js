@@ -21,6 +21,14 @@ function milliseconds(ms) {
 	return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
 }
 
+// arrival is when the last byte of an answer came in, by the browser's own record of it: by the
+// time that a script is told, it may have been told of later events already.
+function arrival(url, since) {
+	const entry = performance.getEntriesByName(url, "resource").findLast((e) => e.startTime >= since && e.responseEnd > 0);
+	performance.clearResourceTimings(); // they are kept in a buffer that can be full
+	return entry?.responseEnd ?? performance.now();
+}
+
 class Card {
 	constructor(title) {
 		this.began = performance.now();
@@ -37,8 +45,8 @@ class Card {
 	// since is the time since the click.
 	since() { return performance.now() - this.began; }
 
-	answered(status, ok, body) {
-		const after = this.since();
+	answered(url, status, ok, body) {
+		const after = arrival(url, this.began) - this.began;
 		this.root.dataset.answered = after;
 		this.answer.dataset.state = ok ? "good" : "bad";
 		this.say(`Answered after ${milliseconds(after)}: ${status}`);
@@ -98,7 +106,7 @@ class Card {
 		case "finished":
 			row.dataset.ended = now;
 			this.shows(row, event.error ? "failed" : "succeeded",
-				`began after ${milliseconds(Number(row.dataset.started) || now - event.elapsed_ms)}, ended after ${milliseconds(now)}` +
+				`ended after ${milliseconds(now)}, took ${milliseconds(event.elapsed_ms)}` +
 				(event.attempt > 1 ? `, in ${event.attempt} attempts` : ""), event.error);
 			if (event.error) document.getElementById("news").textContent = `${event.task} failed: ${event.error}`;
 			break;
@@ -183,7 +191,8 @@ async function send(form, button) {
 	try {
 		const res = await fetch(request.path, request);
 		const text = await res.text();
-		card.answered(`${res.status} ${res.statusText}`, res.ok, readable(text));
+		await new Promise((done) => setTimeout(done)); // for the browser to write it down
+		card.answered(res.url, `${res.status} ${res.statusText}`, res.ok, readable(text));
 		follow(card, text);
 	} catch (err) {
 		card.unanswered(err.message);
