@@ -6,8 +6,10 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,7 +46,9 @@ func (p *program) upload(name string, content []byte, headers ...string) reply {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	require.NoError(p.t, form.WriteField("user_id", "7"))
-	part, err := form.CreateFormFile("image", name)
+	part, err := form.CreatePart(textproto.MIMEHeader{
+		"Content-Disposition": {mime.FormatMediaType("form-data", map[string]string{"name": "image", "filename": name})},
+	})
 	require.NoError(p.t, err)
 	_, err = part.Write(content)
 	require.NoError(p.t, err)
