@@ -27,7 +27,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func pageRoutes(r chi.Router, a *api) {
 	r.Get("/", a.page)
 	r.Get("/recent", a.recent) // the part of the page that changes
-	for _, name := range []string{"page.js", "page.css", "icon.svg"} {
+	for _, name := range []string{"page.js", "card.js", "forms.js", "page.css", "icon.svg"} {
 		r.Get("/static/"+name, func(w http.ResponseWriter, r *http.Request) {
 			secure(w)
 			http.ServeFileFS(w, r, pageFiles, "page/"+name)
