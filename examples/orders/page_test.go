@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -50,7 +50,7 @@ func (b *tab) ended(n int) []shownTask {
 }
 
 // live opens the program's page and waits for its stream.
-func (p *program) live(expected ...int64) *tab {
+func (p *program) live(expected ...string) *tab {
 	p.t.Helper()
 	b := openTab(p.t, p.url+"/", expected...)
 	b.waitsFor("the stream", `document.getElementById("stream").textContent.startsWith("Live")`)
@@ -149,6 +149,34 @@ func TestPageShowsOrdersFromElsewhere(t *testing.T) {
 	b.waitsFor("the order in the list", `document.querySelectorAll("#orders [data-state=succeeded]").length === 5`)
 }
 
+func TestPageSaysThatTheProgramShutsDown(t *testing.T) {
+	t.Parallel()
+	answer, hold := held()
+	hook := startReceiver(t, answer)
+	p := start(t, "-webhook", hook.url, "-webhook-timeout", "5m", "-grace", "5m")
+	b := p.live("ERR_CONNECTION_REFUSED") // from then on
+	p.reaches(p.order(goodOrder), 3)
+	p.terminate()
+	b.waitsFor("the page says so", `document.getElementById("stream").textContent.startsWith("The program is shutting down")`)
+	close(hold)
+	assert.Zero(t, p.exitCode())
+}
+
+// A page that has lost its connection reads from the record what it has missed.
+func TestPageCatchesUpWithAProgramThatWasStartedAgain(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-faults", "-grace", "500ms")
+	b := p.live("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING")
+	b.chooses("hang", stepConfirm)
+	b.do(chromedp.Click(chromedp.CSS(orderButton)))
+	b.waitsFor("the step that hangs", firstCard+`?.querySelectorAll("[data-state=succeeded]").length === 2`)
+	p.terminate()
+	p.exitCode()
+	startIn(t, nil, "-addr", strings.TrimPrefix(p.url, "http://"), "-dir", p.dir)
+	b.waitsFor("the step that was cut off", firstCard+`.querySelector("[data-state=failed] .reason")?.textContent.includes("shutting down")`)
+	assert.Equal(t, []string{"succeeded", "succeeded", "failed", "pending", "pending"}, shownStates(b.tasks()))
+}
+
 func TestOrderCanBePlacedByKeyboard(t *testing.T) {
 	t.Parallel()
 	b := start(t).live()
@@ -164,7 +192,7 @@ func TestOrderCanBePlacedByKeyboard(t *testing.T) {
 func TestPageIsReadable(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-demo", "-pace", "0s", "-webhook-timeout", "1s")
-	b := p.live(http.StatusUnprocessableEntity)
+	b := p.live("status of 422")
 	b.assertReadable("empty")
 	b.do(chromedp.Click(chromedp.CSS(orderButton)))
 	b.ended(len(stepNames))
