@@ -38,7 +38,10 @@ func TestHostileNamesAreTextOnThePage(t *testing.T) {
 	assert.Equal(t, strings.ReplaceAll(hostileFile, "\r\n", "\n"), eval[string](b, `document.querySelector("#images .who").textContent`))
 	assertNoMarkup(t, b)
 
-	// And what is shown live: an ID of a request, an answer, a reason.
+	// And what is shown live: the reason of a failure, an answer, the ID of a request.
+	assert.Equal(t, 202, p.delivers("<img src=x onerror=alert(4)>,5\n").status)
+	b.waitsFor("the failure", `document.querySelector("#watch .reason")`)
+	assert.Equal(t, `unknown item "<img src=x onerror=alert(4)>"`, eval[string](b, `document.querySelector("#watch .reason").textContent`))
 	b.do(
 		chromedp.SetValue(chromedp.CSS(`[name=customer_id]`), hostileHTML),
 		chromedp.SetValue(chromedp.CSS(`[name=ordered]`), "hostile"),
@@ -47,7 +50,7 @@ func TestHostileNamesAreTextOnThePage(t *testing.T) {
 	)
 	b.ended(len(stepNames))
 	p.processed(p.order(goodOrder, "X-Request-Id", hostileHTML))
-	b.waitsFor("the other order", `document.querySelectorAll("#watch .card").length === 2`)
+	b.waitsFor("the other order", `document.querySelectorAll("#watch .card").length === 3`)
 	assertNoMarkup(t, b)
 	assert.Contains(t, eval[string](b, `document.querySelector("#watch").textContent`), `out of stock: 9 of "hostile"`)
 }
