@@ -25,23 +25,15 @@ type credentials struct {
 }
 
 func (c *credentials) check() error {
-	if c.Name == "" || len(c.Name) > maxText || hasControl(c.Name) {
-		return unprocessable("name is missing, too long or has control characters in it")
-	}
 	if len(c.Password) < 8 || len(c.Password) > maxText {
 		return unprocessable("password: from 8 to %d bytes", maxText)
 	}
-	return nil
+	return checkName(c.Name)
 }
 
 func (a *api) createUser(w http.ResponseWriter, r *http.Request) {
 	var in credentials
-	if err := decode(r, &in); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := in.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &in) {
 		return
 	}
 	id, err := a.store.CreateUser(r.Context(), in)

@@ -31,13 +31,10 @@ type customerInput struct {
 }
 
 func (in *customerInput) check() error {
-	if in.Name == "" || len(in.Name) > maxText || hasControl(in.Name) {
-		return unprocessable("name is missing, too long or has control characters in it")
-	}
 	if _, err := parseAddress(in.Email); err != nil || len(in.Email) > maxText {
 		return unprocessable("email is not an address")
 	}
-	return nil
+	return checkName(in.Name)
 }
 
 func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
@@ -47,12 +44,7 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in customerInput
-	if err := decode(r, &in); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := in.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &in) {
 		return
 	}
 	c := Customer{ID: id, Name: in.Name, Email: in.Email, Sync: "pending"}
@@ -124,7 +116,7 @@ func (s *Store) Customer(ctx context.Context, id string) (c Customer, err error)
 	err = s.read.QueryRowContext(ctx, `SELECT id, name, email, sync, sync_error, synced_at FROM customers WHERE id = ?`, id).
 		Scan(&c.ID, &c.Name, &c.Email, &c.Sync, &failure, &at)
 	if err != nil {
-		return c, orNotFound(err, "no such customer")
+		return c, orNotFound(err, problem(http.StatusNotFound, "no such customer"))
 	}
 	c.SyncError = failure.String
 	c.SyncedAt, err = parseNull(at)

@@ -4,10 +4,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
 )
 
@@ -59,12 +57,7 @@ const latest = 50
 // not.
 func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	var in orderInput
-	if err := decode(r, &in); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := in.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &in) {
 		return
 	}
 	fault, err := a.fault(r)
@@ -95,9 +88,9 @@ func (a *api) listOrders(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) getOrder(w http.ResponseWriter, r *http.Request) {
-	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	id, err := number(r, ErrNoOrder)
 	if err != nil {
-		fail(w, r, ErrNoOrder)
+		fail(w, r, err)
 		return
 	}
 	order, err := a.store.Order(r.Context(), id)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
-	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
 )
 
@@ -154,9 +153,9 @@ func (a *api) getThumbnail(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) image(r *http.Request) (Image, error) {
-	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	id, err := number(r, errNoImage)
 	if err != nil {
-		return Image{}, problem(http.StatusNotFound, "no such image")
+		return Image{}, err
 	}
 	return a.store.Image(r.Context(), id)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"net/http"
 )
 
 func insertImage(ctx context.Context, tx *sql.Tx, image *Image) error {
@@ -29,8 +30,10 @@ func (s *Store) Images(ctx context.Context, most int) ([]Image, error) {
 // Image returns the one of that number.
 func (s *Store) Image(ctx context.Context, id int64) (Image, error) {
 	image, err := one(ctx, s.read, scanImage, selectImages+` WHERE id = ?`, id)
-	return image, orNotFound(err, "no such image")
+	return image, orNotFound(err, errNoImage)
 }
+
+var errNoImage = problem(http.StatusNotFound, "no such image")
 
 const selectImages = `SELECT id, name, user_id, uploaded_at, state, coalesce(error, '') FROM images`
 

@@ -7,7 +7,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 )
 
 // maxBody and the limits below keep a request, and the tasks that it causes, small.
@@ -49,6 +52,35 @@ func decode(r *http.Request, v any) error {
 		return problem(http.StatusBadRequest, "the JSON is incomplete")
 	}
 	return problem(http.StatusBadRequest, strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// accept decodes and checks what a client has sent, or answers what is wrong with it.
+func accept(w http.ResponseWriter, r *http.Request, in interface{ check() error }) bool {
+	err := decode(r, in)
+	if err == nil {
+		err = in.check()
+	}
+	if err != nil {
+		fail(w, r, err)
+	}
+	return err == nil
+}
+
+// checkName is for what people call things: any text of one line.
+func checkName(name string) error {
+	if name == "" || len(name) > maxText || hasControl(name) {
+		return unprocessable("name is missing, too long or has control characters in it")
+	}
+	return nil
+}
+
+// number is the {id} of a path; what is none is no such thing as well.
+func number(r *http.Request, none error) (int64, error) {
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return 0, none
+	}
+	return id, nil
 }
 
 func tooLarge(err error) bool {

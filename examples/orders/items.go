@@ -22,22 +22,15 @@ func (i *Item) check() error {
 	switch {
 	case !itemID.MatchString(i.ID):
 		return unprocessable("id: up to 40 of a to z, 0 to 9 and -")
-	case i.Name == "" || len(i.Name) > maxText || hasControl(i.Name):
-		return unprocessable("name is missing, too long or has control characters in it")
 	case i.Stock < 0 || i.Stock > maxQuantity:
 		return unprocessable("stock must be from 0 to %d", maxQuantity)
 	}
-	return nil
+	return checkName(i.Name)
 }
 
 func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 	var item Item
-	if err := decode(r, &item); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := item.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &item) {
 		return
 	}
 	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
@@ -121,7 +114,7 @@ func deleteItem(ctx context.Context, tx *sql.Tx, id string) (item Item, err erro
 		`SELECT id, name, stock, EXISTS (SELECT 1 FROM order_items WHERE item_id = items.id) FROM items WHERE id = ?`, id).
 		Scan(&item.ID, &item.Name, &item.Stock, &ordered)
 	if err != nil {
-		return item, orNotFound(err, "no such item")
+		return item, orNotFound(err, problem(http.StatusNotFound, "no such item"))
 	}
 	if ordered {
 		return item, problem(http.StatusConflict, "this item was ordered")

@@ -29,9 +29,9 @@ func unprocessable(format string, args ...any) *Problem {
 }
 
 // orNotFound is err, except that a row which is not there is a problem of the client's.
-func orNotFound(err error, detail string) error {
+func orNotFound(err, none error) error {
 	if errors.Is(err, sql.ErrNoRows) {
-		return problem(http.StatusNotFound, detail)
+		return none
 	}
 	return err
 }

@@ -7,11 +7,9 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
-	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
 )
 
@@ -48,12 +46,7 @@ func (in *reportInput) check() error {
 
 func (a *api) requestReport(w http.ResponseWriter, r *http.Request) {
 	var in reportInput
-	if err := decode(r, &in); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := in.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &in) {
 		return
 	}
 	report := Report{Kind: in.Kind, RequestedAt: time.Now().UTC(), State: "processing"}
@@ -138,9 +131,9 @@ func (a *api) getReportFile(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) report(r *http.Request) (Report, error) {
-	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	id, err := number(r, errNoReport)
 	if err != nil {
-		return Report{}, problem(http.StatusNotFound, "no such report")
+		return Report{}, err
 	}
 	return a.store.Report(r.Context(), id)
 }

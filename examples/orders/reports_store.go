@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -41,8 +42,10 @@ func (s *Store) Reports(ctx context.Context, most int) ([]Report, error) {
 // Report returns the one of that number.
 func (s *Store) Report(ctx context.Context, id int64) (Report, error) {
 	report, err := one(ctx, s.read, scanReport, selectReports+` WHERE id = ?`, id)
-	return report, orNotFound(err, "no such report")
+	return report, orNotFound(err, errNoReport)
 }
+
+var errNoReport = problem(http.StatusNotFound, "no such report")
 
 const selectReports = `SELECT id, kind, since, requested_at, state, coalesce(error, '') FROM reports`
 
