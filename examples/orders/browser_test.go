@@ -48,6 +48,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WSURLReadTimeout(hang))
 	ctx, _ := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, _ = chromedp.NewContext(ctx)
+	closeChromium = func() { _ = chromedp.Cancel(ctx) }
 	return ctx, chromedp.Do(ctx)
 })
 
@@ -63,11 +64,7 @@ func findChromium() string {
 }
 
 // closeChromium is called when all tests have ended.
-func closeChromium() {
-	if ctx, err := chromium(); err == nil {
-		_ = chromedp.Cancel(ctx)
-	}
-}
+var closeChromium = func() {}
 
 // openTab opens a page, or skips the test where there is no Chromium. Errors that the test
 // provokes have to be told, by a part of their text, such as "status of 422": Chromium writes

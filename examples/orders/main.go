@@ -77,25 +77,29 @@ func run(cfg *config) (err error) {
 		defer world.close() // after the tasks
 		world.use(cfg)
 	}
-	feed := newFeed()
-	a, err := newAPI(cfg, dir, store, mailer, feed)
+	a, err := newAPI(cfg, dir, store, mailer, newFeed())
 	if err != nil {
 		return err
 	}
+	return serve(cfg, a, log)
+}
 
-	runner := newRunner(cfg, log, feed)
+// serve returns when a signal has come, and after it all requests and tasks have ended or had
+// their time.
+func serve(cfg *config, a *api, log *slog.Logger) error {
+	runner := newRunner(cfg, log, a.feed)
 	ctx := untilSignal(runner)
 	srv := &http.Server{
 		Handler:           newRouter(a, runner, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	srv.RegisterOnShutdown(feed.close)
+	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
 		return err
 	}
-	announce(log, ln.Addr(), dir)
+	announce(log, ln.Addr(), a.dir)
 	err = chimw.Serve(ctx, srv, ln, runner, cfg.grace)
 	log.Info("stopped", "tasks", runner.Stats())
 	return err
