@@ -11,8 +11,12 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: run
-run: ## start the example program, a small shop, on localhost:8080
-	cd examples/orders && go run .
+run: ## start the example program, a small shop with a page to watch, on localhost:8080
+	cd examples/orders && go run . -demo
+
+.PHONY: demo
+demo: ## take a tour of the example program by itself: what the client sees, beside what the tasks do
+	cd examples/orders && go run ./demo
 
 .PHONY: test
 test: ## run all tests of all modules under the race detector, then those that it would disturb or slow down

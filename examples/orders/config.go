@@ -16,14 +16,20 @@ type config struct {
 	dir            string
 	smtp           string
 	mailFrom       string
+	keeper         string
 	mailTimeout    time.Duration
 	webhook        string
 	webhookTimeout time.Duration
+	crm            string
+	crmTimeout     time.Duration
+	taskTimeout    time.Duration
 	grace          time.Duration
 	maxPending     int
 	maxRunning     int
 	logFormat      string
 	faults         bool
+	pace           time.Duration
+	demo           bool
 }
 
 const usage = `orders takes orders and processes them in the background.
@@ -42,14 +48,20 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.StringVar(&c.dir, "dir", "", "`folder` for the database and the outbox (default a temporary one)")
 	fs.StringVar(&c.smtp, "smtp", "", "`host:port` of the SMTP server (default: mail becomes files in the outbox)")
 	fs.StringVar(&c.mailFrom, "mail-from", "orders@shop.example", "`address` that mail is from")
+	fs.StringVar(&c.keeper, "keeper", "keeper@shop.example", "`address` of the shop's keeper, who is told of items, imports and reports")
 	fs.DurationVar(&c.mailTimeout, "mail-timeout", 30*time.Second, "time for sending a mail")
-	fs.StringVar(&c.webhook, "webhook", "", "`URL` that is told of orders to fulfil (default none)")
+	fs.StringVar(&c.webhook, "webhook", "", "`URL` that is told of orders to fulfil and of images (default none)")
 	fs.DurationVar(&c.webhookTimeout, "webhook-timeout", 5*time.Second, "time for an attempt at the webhook")
+	fs.StringVar(&c.crm, "crm", "", "`URL` under which the CRM keeps customers (default none)")
+	fs.DurationVar(&c.crmTimeout, "crm-timeout", 5*time.Second, "time for telling the CRM")
+	fs.DurationVar(&c.taskTimeout, "task-timeout", 0, "time for a task that has no limit of its own (default none)")
 	fs.DurationVar(&c.grace, "grace", 20*time.Second, "time for a shutdown: requests first, then tasks")
 	fs.IntVar(&c.maxPending, "max-pending", 65536, "most tasks that may be pending; with more the answer is 503")
 	fs.IntVar(&c.maxRunning, "max-running", 64, "most orders that are processed at once")
 	fs.StringVar(&c.logFormat, "log", "auto", "auto, text or json: auto is text on a terminal")
 	fs.BoolVar(&c.faults, "faults", false, "let requests ask for failing steps (header "+faultHeader+"), to see what happens")
+	fs.DurationVar(&c.pace, "pace", 0, "pause before the work of each task, to watch (default none)")
+	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -65,13 +77,45 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	if err := fromEnvironment(fs, getenv); err != nil {
 		return nil, err
 	}
+	if c.demo {
+		if err := setDemo(fs); err != nil {
+			return nil, err
+		}
+	}
 	return c, c.check()
+}
+
+// setDemo sets what has not been set. (The servers of its own are started by run.)
+func setDemo(fs *flag.FlagSet) error {
+	given := given(fs)
+	for name, value := range map[string]string{
+		"faults":          "true",
+		"pace":            "400ms",
+		"task-timeout":    "5s",
+		"mail-timeout":    "5s",
+		"crm-timeout":     "2s",
+		"webhook-timeout": "2s",
+	} {
+		if given[name] {
+			continue
+		}
+		if err := fs.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given are the names of the flags that have been set.
+func given(fs *flag.FlagSet) map[string]bool {
+	names := make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { names[f.Name] = true })
+	return names
 }
 
 // fromEnvironment sets the flags that have not been given.
 func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
-	given := make(map[string]bool)
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	given := given(fs)
 	var first error
 	fs.VisitAll(func(f *flag.Flag) {
 		if given[f.Name] {
@@ -88,29 +132,9 @@ func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
 }
 
 func (c *config) check() error {
-	if _, err := mail.ParseAddress(c.mailFrom); err != nil {
-		return fmt.Errorf("-mail-from: not an address: %q", c.mailFrom)
-	}
-	if c.smtp != "" {
-		if _, _, err := splitAddr(c.smtp); err != nil {
-			return fmt.Errorf("-smtp: %w", err)
-		}
-	}
-	if u, err := url.Parse(c.webhook); c.webhook != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return fmt.Errorf("-webhook: not an http or https URL: %q", c.webhook)
-	}
-	for _, limit := range []struct {
-		name  string
-		value int64
-	}{
-		{"mail-timeout", int64(c.mailTimeout)},
-		{"webhook-timeout", int64(c.webhookTimeout)},
-		{"grace", int64(c.grace)},
-		{"max-pending", int64(c.maxPending)},
-		{"max-running", int64(c.maxRunning)},
-	} {
-		if limit.value <= 0 {
-			return fmt.Errorf("-%s: must be more than 0", limit.name)
+	for _, err := range []error{c.checkMail(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits()} {
+		if err != nil {
+			return err
 		}
 	}
 	switch c.logFormat {
@@ -118,4 +142,48 @@ func (c *config) check() error {
 		return nil
 	}
 	return fmt.Errorf("-log: must be auto, text or json, not %q", c.logFormat)
+}
+
+func (c *config) checkMail() error {
+	if _, err := mail.ParseAddress(c.mailFrom); err != nil {
+		return fmt.Errorf("-mail-from: not an address: %q", c.mailFrom)
+	}
+	if _, err := parseAddress(c.keeper); err != nil {
+		return fmt.Errorf("-keeper: %w", err)
+	}
+	if c.smtp != "" {
+		if _, _, err := splitAddr(c.smtp); err != nil {
+			return fmt.Errorf("-smtp: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkURL(name, value string) error {
+	u, err := url.Parse(value)
+	if value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return fmt.Errorf("-%s: not an http or https URL: %q", name, value)
+	}
+	return nil
+}
+
+func (c *config) checkLimits() error {
+	for _, limit := range []struct {
+		name         string
+		value, least int64
+	}{
+		{"mail-timeout", int64(c.mailTimeout), 1},
+		{"webhook-timeout", int64(c.webhookTimeout), 1},
+		{"crm-timeout", int64(c.crmTimeout), 1},
+		{"task-timeout", int64(c.taskTimeout), 0},
+		{"grace", int64(c.grace), 1},
+		{"max-pending", int64(c.maxPending), 1},
+		{"max-running", int64(c.maxRunning), 1},
+		{"pace", int64(c.pace), 0},
+	} {
+		if limit.value < limit.least {
+			return fmt.Errorf("-%s: must be %s", limit.name, []string{"0 or more", "more than 0"}[limit.least])
+		}
+	}
+	return nil
 }

@@ -17,14 +17,20 @@ var settings = map[string]string{
 	"dir":             "/somewhere",
 	"smtp":            "[::1]:25",
 	"mail-from":       "Shop <shop@shop.example>",
+	"keeper":          "ann@shop.example",
 	"mail-timeout":    "1m",
 	"webhook":         "https://warehouse.example/orders?key=1",
 	"webhook-timeout": "250ms",
+	"crm":             "https://crm.example/customers",
+	"crm-timeout":     "2s",
+	"task-timeout":    "3s",
 	"grace":           "1h",
 	"max-pending":     "1",
 	"max-running":     "2",
 	"log":             "json",
 	"faults":          "true",
+	"pace":            "1ms",
+	"demo":            "true",
 }
 
 var changed = config{
@@ -32,14 +38,20 @@ var changed = config{
 	dir:            "/somewhere",
 	smtp:           "[::1]:25",
 	mailFrom:       "Shop <shop@shop.example>",
+	keeper:         "ann@shop.example",
 	mailTimeout:    time.Minute,
 	webhook:        "https://warehouse.example/orders?key=1",
 	webhookTimeout: 250 * time.Millisecond,
+	crm:            "https://crm.example/customers",
+	crmTimeout:     2 * time.Second,
+	taskTimeout:    3 * time.Second,
 	grace:          time.Hour,
 	maxPending:     1,
 	maxRunning:     2,
 	logFormat:      "json",
 	faults:         true,
+	pace:           time.Millisecond,
+	demo:           true,
 }
 
 func envName(flagName string) string {
@@ -56,8 +68,10 @@ func TestNoSettingIsNeeded(t *testing.T) {
 	assert.Equal(t, &config{
 		addr:           "localhost:8080",
 		mailFrom:       "orders@shop.example",
+		keeper:         "keeper@shop.example",
 		mailTimeout:    30 * time.Second,
 		webhookTimeout: 5 * time.Second,
+		crmTimeout:     5 * time.Second,
 		grace:          20 * time.Second,
 		maxPending:     65536,
 		maxRunning:     64,
@@ -84,6 +98,20 @@ func TestFlagWinsOverTheEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 8, c.maxPending)
 	assert.False(t, c.faults)
+}
+
+func TestDemoSetsWhatIsNotSet(t *testing.T) {
+	c, err := configOf(map[string]string{"ORDERS_PACE": "1s"}, "-demo", "-faults=false", "-mail-timeout", "9s")
+	require.NoError(t, err)
+	assert.False(t, c.faults)
+	assert.Equal(t, time.Second, c.pace)
+	assert.Equal(t, 9*time.Second, c.mailTimeout)
+	assert.Equal(t, 5*time.Second, c.taskTimeout)
+
+	c, err = configOf(nil, "-demo")
+	require.NoError(t, err)
+	assert.True(t, c.faults)
+	assert.Equal(t, 400*time.Millisecond, c.pace)
 }
 
 func TestHelpExplainsEachSetting(t *testing.T) {
@@ -113,6 +141,14 @@ var badSettings = []struct{ name, value, says string }{
 	{"webhook", "http://", "http://"},
 	{"webhook", "http://bad host/", "bad host"},
 	{"webhook", "http://%zz", "%zz"},
+	{"keeper", "nobody", `"nobody"`},
+	{"keeper", "Ann <ann@shop.example>", "Ann"},
+	{"crm", "crm.example", "crm.example"},
+	{"crm", "ftp://crm.example", "ftp://"},
+	{"crm-timeout", "0", "more than 0"},
+	{"task-timeout", "-1s", "0 or more"},
+	{"pace", "-1ms", "0 or more"},
+	{"demo", "maybe", "maybe"},
 	{"mail-timeout", "0", "more than 0"},
 	{"mail-timeout", "soon", "soon"},
 	{"webhook-timeout", "-1s", "more than 0"},

@@ -2,17 +2,52 @@ package main
 
 import (
 	"net/http"
-	"strconv"
+	"os"
+	"path/filepath"
+	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/render"
 )
 
 // An api answers the requests.
 type api struct {
-	store    *Store
-	workflow *workflow
-	faults   bool // whether clients may ask for a step to go wrong
+	dir        string // of files; newAPI has made those in it
+	store      *Store
+	workflow   *workflow
+	mailer     Mailer
+	keeper     string // the address of the shop's keeper
+	webhook    *Webhook
+	crm        *CRM
+	crmTimeout time.Duration
+	feed       *feed
+	faults     bool // whether clients may ask for a step to go wrong
+}
+
+func newAPI(cfg *config, dir string, store *Store, mailer Mailer, feed *feed) (*api, error) {
+	for _, name := range []string{"thumbnails", "reports", "temp"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	webhook := newWebhook(cfg.webhook)
+	return &api{
+		dir:   dir,
+		store: store,
+		workflow: &workflow{
+			store:          store,
+			mailer:         mailer,
+			webhook:        webhook,
+			mailTimeout:    cfg.mailTimeout,
+			webhookTimeout: cfg.webhookTimeout,
+		},
+		mailer:     mailer,
+		keeper:     cfg.keeper,
+		webhook:    webhook,
+		crm:        newCRM(cfg.crm),
+		crmTimeout: cfg.crmTimeout,
+		feed:       feed,
+		faults:     cfg.faults,
+	}, nil
 }
 
 const latest = 50
@@ -22,12 +57,7 @@ const latest = 50
 // not.
 func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	var in orderInput
-	if err := decode(r, &in); err != nil {
-		fail(w, r, err)
-		return
-	}
-	if err := in.check(); err != nil {
-		fail(w, r, err)
+	if !accept(w, r, &in) {
 		return
 	}
 	fault, err := a.fault(r)
@@ -58,9 +88,9 @@ func (a *api) listOrders(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) getOrder(w http.ResponseWriter, r *http.Request) {
-	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	id, err := number(r, ErrNoOrder)
 	if err != nil {
-		fail(w, r, ErrNoOrder)
+		fail(w, r, err)
 		return
 	}
 	order, err := a.store.Order(r.Context(), id)

@@ -7,7 +7,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 )
 
 // maxBody and the limits below keep a request, and the tasks that it causes, small.
@@ -51,6 +54,35 @@ func decode(r *http.Request, v any) error {
 	return problem(http.StatusBadRequest, strings.TrimPrefix(err.Error(), "json: "))
 }
 
+// accept decodes and checks what a client has sent, or answers what is wrong with it.
+func accept(w http.ResponseWriter, r *http.Request, in interface{ check() error }) bool {
+	err := decode(r, in)
+	if err == nil {
+		err = in.check()
+	}
+	if err != nil {
+		fail(w, r, err)
+	}
+	return err == nil
+}
+
+// checkName is for what people call things: any text of one line.
+func checkName(name string) error {
+	if name == "" || len(name) > maxText || hasControl(name) {
+		return unprocessable("name is missing, too long or has control characters in it")
+	}
+	return nil
+}
+
+// number is the {id} of a path; what is none is no such thing as well.
+func number(r *http.Request, none error) (int64, error) {
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return 0, none
+	}
+	return id, nil
+}
+
 func tooLarge(err error) bool {
 	var e *http.MaxBytesError
 	return errors.As(err, &e)
@@ -58,27 +90,24 @@ func tooLarge(err error) bool {
 
 // check finds what is wrong with an input that is well-formed.
 func (in *orderInput) check() error {
-	bad := func(format string, args ...any) error {
-		return problem(http.StatusUnprocessableEntity, fmt.Sprintf(format, args...))
-	}
 	if len(in.CustomerID) > maxText || hasControl(in.CustomerID) {
-		return bad("customer_id is too long or has control characters in it")
+		return unprocessable("customer_id is too long or has control characters in it")
 	}
 	if len(in.Email) > maxText {
-		return bad("email is too long")
+		return unprocessable("email is too long")
 	}
 	if _, err := parseAddress(in.Email); err != nil {
-		return bad("email: %v", err)
+		return unprocessable("email: %v", err)
 	}
 	if n := len(in.Items); n == 0 || n > maxLines {
-		return bad("items: there must be from 1 to %d", maxLines)
+		return unprocessable("items: there must be from 1 to %d", maxLines)
 	}
 	for i, line := range in.Items {
 		if line.ID == "" {
-			return bad("items[%d]: id is missing", i)
+			return unprocessable("items[%d]: id is missing", i)
 		}
 		if line.Quantity < 1 || line.Quantity > maxQuantity {
-			return bad("items[%d]: quantity must be from 1 to %d", i, maxQuantity)
+			return unprocessable("items[%d]: quantity must be from 1 to %d", i, maxQuantity)
 		}
 	}
 	return nil

@@ -4,6 +4,19 @@
 // It is an example of package bgtasks to copy from: tasks.go has the tasks, workflow.go
 // puts them on a request's list, router.go shows where the middleware goes, main.go how a
 // program starts and ends.
+//
+// Beside the orders there are shorter examples, each in a file that can be read by itself:
+//
+//	items.go      write a log line, send a mail
+//	images.go     process an upload
+//	imports.go    clean up, also after a handler that fails
+//	export.go     remove temporary files once they have been sent
+//	customers.go  tell an external service, and record whether it went well
+//	reports.go    generate a file, with a status to ask for
+//	accounts.go   write to the database, each task in its own transaction
+//
+// The page at / shows it all: feed.go and events.go pass on to it what the runner observes.
+// With -demo there is something to see.
 package main
 
 import (
@@ -56,29 +69,54 @@ func run(cfg *config) (err error) {
 	if err != nil {
 		return err
 	}
+	if cfg.demo {
+		world, err := startOutside()
+		if err != nil {
+			return err
+		}
+		defer world.close() // after the tasks
+		world.use(cfg)
+	}
+	a, err := newAPI(cfg, dir, store, mailer, newFeed())
+	if err != nil {
+		return err
+	}
+	return serve(cfg, a, log)
+}
 
-	runner := bgtasks.New(bgtasks.Config{Logger: log, MaxPending: cfg.maxPending, MaxRunning: cfg.maxRunning})
+// serve returns when a signal has come, and after it all requests and tasks have ended or had
+// their time.
+func serve(cfg *config, a *api, log *slog.Logger) error {
+	runner := newRunner(cfg, log, a.feed)
 	ctx := untilSignal(runner)
-	a := &api{store: store, faults: cfg.faults, workflow: &workflow{
-		store:          store,
-		mailer:         mailer,
-		webhook:        newWebhook(cfg.webhook),
-		mailTimeout:    cfg.mailTimeout,
-		webhookTimeout: cfg.webhookTimeout,
-	}}
 	srv := &http.Server{
 		Handler:           newRouter(a, runner, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
 		return err
 	}
-	announce(log, ln.Addr(), dir)
+	announce(log, ln.Addr(), a.dir)
 	err = chimw.Serve(ctx, srv, ln, runner, cfg.grace)
 	log.Info("stopped", "tasks", runner.Stats())
 	return err
+}
+
+func newRunner(cfg *config, log *slog.Logger, feed *feed) *bgtasks.Runner {
+	runner := bgtasks.New(bgtasks.Config{
+		Logger:      log,
+		MaxPending:  cfg.maxPending,
+		MaxRunning:  cfg.maxRunning,
+		TaskTimeout: cfg.taskTimeout,
+	})
+	runner.Observe(feed.publish)
+	if cfg.pace > 0 {
+		runner.Use(pace(cfg.pace))
+	}
+	return runner
 }
 
 // folder returns the folder to work in, which is removed at the end if it is a temporary one.
@@ -122,7 +160,7 @@ func untilSignal(runner *bgtasks.Runner) context.Context {
 
 func announce(log *slog.Logger, addr net.Addr, dir string) {
 	log.Info("taking orders", "addr", addr.String(), "dir", dir)
-	fmt.Printf(`try it:
+	fmt.Printf(`open http://%[1]s in a browser, or try it here:
   curl -i http://%[1]s/orders -H 'Content-Type: application/json' -d '{"customer_id": "c-1", "email": "you@example.com", "items": [{"id": "apple", "quantity": 2}]}'
   curl http://%[1]s/orders/1
 `, addr)

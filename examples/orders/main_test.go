@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	code := m.Run()
+	closeChromium()
 	_ = os.RemoveAll(scratch)
 	os.Exit(code)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -22,13 +24,25 @@ func problem(status int, detail string) *Problem {
 	return &Problem{Status: status, Title: http.StatusText(status), Detail: detail}
 }
 
+func unprocessable(format string, args ...any) *Problem {
+	return problem(http.StatusUnprocessableEntity, fmt.Sprintf(format, args...))
+}
+
+// orNotFound is err, except that a row which is not there is a problem of the client's.
+func orNotFound(err, none error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return none
+	}
+	return err
+}
+
 func (p *Problem) Error() string { return p.Detail }
 
 // fail answers err: as it is if it is a Problem, by what it means if that is known, and
 // otherwise as an error of ours, whose text is for the log only. It is JSON whatever the
 // client accepts, where render.Render would take XML to be another way.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := asProblem(r, err)
+	p := *asProblem(r, err) // some are shared
 	p.RequestID = middleware.GetReqID(r.Context())
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")

@@ -65,7 +65,7 @@ func TestBadAddressIsAProblem(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/", 404},
+		{"POST", "/", 405},
 		{"GET", "/nothing", 404},
 		{"GET", "/orders/1", 404},
 		{"GET", "/orders/0", 404},
@@ -74,7 +74,14 @@ func TestBadAddressIsAProblem(t *testing.T) {
 		{"GET", "/orders/1%20OR%201=1", 404},
 		{"GET", "/orders/99999999999999999999", 404},
 		{"GET", "/orders/1/steps", 404},
-		{"POST", "/items", 405},
+		{"PUT", "/items", 405},
+		{"DELETE", "/items/melon", 404},
+		{"GET", "/images/1", 404},
+		{"GET", "/images/one/thumbnail", 404},
+		{"GET", "/reports/1/file", 404},
+		{"GET", "/customers/nobody", 404},
+		{"GET", "/static/", 404},
+		{"GET", "/static/index.html", 404},
 		{"POST", "/orders/1", 405},
 		{"DELETE", "/orders", 405},
 		{"PUT", "/orders/1", 405},

@@ -186,14 +186,19 @@ func (s *Store) StepStarted(ctx context.Context, order int64, position, attempt 
 
 // StepEnded records how an attempt has ended.
 func (s *Store) StepEnded(ctx context.Context, order int64, position int, failure error) error {
-	state, text := "succeeded", sql.NullString{}
-	if failure != nil {
-		state, text = "failed", sql.NullString{String: failure.Error(), Valid: true}
-	}
+	state, text := ended("succeeded", failure)
 	_, err := s.write.ExecContext(ctx,
 		`UPDATE steps SET state = ?, error = ?, ended_at = ? WHERE order_id = ? AND position = ?`,
 		state, text, stamp(time.Now()), order, position)
 	return err
+}
+
+// ended is what to store of something that ended well, or failed.
+func ended(well string, failure error) (state string, text sql.NullString) {
+	if failure == nil {
+		return well, text
+	}
+	return "failed", sql.NullString{String: failure.Error(), Valid: true}
 }
 
 // Audit writes down that the order's tasks are through, with what became of each. Steps
@@ -222,6 +227,17 @@ func (s *Store) Orders(ctx context.Context, most int) ([]Order, error) {
 		}
 		return o, err
 	}, `SELECT id, customer_id, email, created_at FROM orders ORDER BY id DESC LIMIT ?`, most)
+}
+
+// OrdersWithSteps returns the latest ones, each with its lines, steps and audit rows.
+func (s *Store) OrdersWithSteps(ctx context.Context, most int) ([]Order, error) {
+	orders, err := s.Orders(ctx, most)
+	for i := range orders {
+		if err == nil {
+			orders[i], err = s.Order(ctx, orders[i].ID)
+		}
+	}
+	return orders, err
 }
 
 // Order returns the order with its lines, steps and audit rows.
@@ -296,6 +312,18 @@ func query[T any](ctx context.Context, db querier, scan func(*sql.Rows) (T, erro
 		all = append(all, row)
 	}
 	return all, rows.Err()
+}
+
+// one returns a single row, or sql.ErrNoRows.
+func one[T any](ctx context.Context, db querier, scan func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
+	all, err := query(ctx, db, scan, text, args...)
+	if err == nil && len(all) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return *new(T), err
+	}
+	return all[0], nil
 }
 
 // Times are stored as text, in UTC, sorting as they follow each other.

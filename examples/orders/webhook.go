@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,19 +15,7 @@ type Webhook struct {
 	Client *http.Client
 }
 
-// newWebhook returns one that follows no redirect, which would turn the POST into a GET.
-func newWebhook(url string) *Webhook {
-	return &Webhook{URL: url, Client: &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-// A RejectedError is an answer other than 2xx.
-type RejectedError struct{ Status int }
-
-func (e *RejectedError) Error() string {
-	return fmt.Sprintf("webhook answered %d %s", e.Status, http.StatusText(e.Status))
-}
+func newWebhook(url string) *Webhook { return &Webhook{url, noRedirects()} }
 
 // Post sends v once. Its time is limited by ctx.
 func (h *Webhook) Post(ctx context.Context, v any) error {
@@ -38,23 +23,8 @@ func (h *Webhook) Post(ctx context.Context, v any) error {
 		slog.InfoContext(ctx, "no webhook is configured")
 		return nil
 	}
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := h.Client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return &RejectedError{res.StatusCode}
+	if err := sendJSON(ctx, h.Client, http.MethodPost, h.URL, v); err != nil {
+		return fmt.Errorf("webhook %w", err)
 	}
 	return nil
 }

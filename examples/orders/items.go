@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"log/slog"
+	"net/http"
+	"regexp"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/render"
+)
+
+// Creating and deleting an item: both are logged and mailed to the shop's keeper, after the
+// answer. The tasks are given all that they say: once an item is deleted nobody can look it up.
+
+var itemID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+func (i *Item) check() error {
+	switch {
+	case !itemID.MatchString(i.ID):
+		return unprocessable("id: up to 40 of a to z, 0 to 9 and -")
+	case i.Stock < 0 || i.Stock > maxQuantity:
+		return unprocessable("stock must be from 0 to %d", maxQuantity)
+	}
+	return checkName(i.Name)
+}
+
+func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
+	var item Item
+	if !accept(w, r, &item) {
+		return
+	}
+	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
+		return a.tellKeeper("New item", item), insertItem(r.Context(), tx, item)
+	})
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	render.Status(r, http.StatusCreated)
+	render.JSON(w, r, map[string]any{"item_id": item.ID, "status": "created"})
+}
+
+func (a *api) deleteItem(w http.ResponseWriter, r *http.Request) {
+	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
+		item, err := deleteItem(r.Context(), tx, chi.URLParam(r, "id"))
+		return a.tellKeeper("Deleted item", item), err
+	})
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	render.JSON(w, r, map[string]any{"message": "Item deleted"})
+}
+
+// tellKeeper is what follows both.
+func (a *api) tellKeeper(event string, item Item) []followUp {
+	return []followUp{
+		{"write log", bgtasks.Bind(writeLog, itemEvent{event, item}), nil},
+		{"send notification", bgtasks.Bind(sendNotice, notice{
+			Mailer:  a.mailer,
+			Name:    noticeName(),
+			To:      a.keeper,
+			Subject: event + ": " + item.Name,
+			Text:    event + " " + item.ID + ": " + item.Name + "\n",
+		}), []bgtasks.Option{bgtasks.Timeout(a.workflow.mailTimeout)}},
+	}
+}
+
+type itemEvent struct {
+	Event string
+	Item  Item
+}
+
+func writeLog(ctx context.Context, in itemEvent) error {
+	slog.InfoContext(ctx, in.Event, "item", in.Item.ID, "name", in.Item.Name)
+	return nil
+}
+
+// A notice is a mail to the shop's keeper.
+type notice struct {
+	Mailer                  Mailer
+	Name, To, Subject, Text string
+}
+
+func sendNotice(ctx context.Context, in notice) error {
+	mail := &Mail{Name: in.Name, To: in.To, Subject: in.Subject, Text: in.Text}
+	if err := mail.check(); err != nil {
+		return err
+	}
+	return in.Mailer.Send(ctx, mail)
+}
+
+// noticeName is unlike any other. It is made when the task is added, so that each attempt
+// sends the same mail.
+func noticeName() string { return "notice-" + rand.Text() }
+
+func insertItem(ctx context.Context, tx *sql.Tx, item Item) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO items (id, name, stock) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		item.ID, item.Name, item.Stock)
+	if err != nil {
+		return err
+	}
+	return affected(res, problem(http.StatusConflict, "there is an item of this id"))
+}
+
+// deleteItem returns what it has deleted. Items that were ordered stay.
+func deleteItem(ctx context.Context, tx *sql.Tx, id string) (item Item, err error) {
+	var ordered bool
+	err = tx.QueryRowContext(ctx,
+		`SELECT id, name, stock, EXISTS (SELECT 1 FROM order_items WHERE item_id = items.id) FROM items WHERE id = ?`, id).
+		Scan(&item.ID, &item.Name, &item.Stock, &ordered)
+	if err != nil {
+		return item, orNotFound(err, problem(http.StatusNotFound, "no such item"))
+	}
+	if ordered {
+		return item, problem(http.StatusConflict, "this item was ordered")
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM items WHERE id = ?`, id)
+	return item, err
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// What requests to external services have in common.
+
+// noRedirects is a client that follows none: a redirect would turn a POST into a GET.
+func noRedirects() *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// A RejectedError is an answer other than 2xx.
+type RejectedError struct{ Status int }
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// sendJSON sends v once. Its time is limited by ctx.
+func sendJSON(ctx context.Context, client *http.Client, method, url string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return &RejectedError{res.StatusCode}
+	}
+	return nil
+}
