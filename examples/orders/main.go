@@ -66,11 +66,7 @@ func run(cfg *config) (err error) {
 		mailTimeout:    cfg.mailTimeout,
 		webhookTimeout: cfg.webhookTimeout,
 	}}
-	srv := &http.Server{
-		Handler:           newRouter(a, runner, log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	srv := newServer(newRouter(a, runner, log), log)
 	ln, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
 		return err
@@ -79,6 +75,21 @@ func run(cfg *config) (err error) {
 	err = chimw.Serve(ctx, srv, ln, runner, cfg.grace)
 	log.Info("stopped", "tasks", runner.Stats())
 	return err
+}
+
+// newServer limits every phase of a connection: net/http by itself waits for ever for a client
+// that sends half a request, or does not read. The response has somewhat more time than its
+// request (see newRouter).
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout + 10*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10, // what a task may keep of its request, beside the order
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 // folder returns the folder to work in, which is removed at the end if it is a temporary one.

@@ -12,6 +12,9 @@ import (
 	"github.com/go-chi/httplog/v3"
 )
 
+// requestTimeout is for reading a request, and for answering it.
+const requestTimeout = 30 * time.Second
+
 // newRouter shows where the middleware goes. Outside BackgroundTasks are Compress, because it
 // pools its encoders, and, outside of all, RequestSize, because it closes the connection of a
 // client that sends too much, which it can only with net/http's own writer. The others can
@@ -26,7 +29,7 @@ func newRouter(a *api, runner *bgtasks.Runner, log *slog.Logger) http.Handler {
 		middleware.Compress(5),
 		middleware.StripSlashes,
 		chimw.BackgroundTasks(runner),
-		middleware.Timeout(30*time.Second), // of the request: its tasks have their own
+		middleware.Timeout(requestTimeout), // its tasks have their own
 	)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, problem(http.StatusNotFound, "there is nothing at this address"))
