@@ -92,10 +92,13 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// private is the mode of folders: orders have people's addresses in them.
+const private = 0o700
+
 // folder returns the folder to work in, which is removed at the end if it is a temporary one.
 func folder(dir string) (string, func(), error) {
 	if dir != "" {
-		return dir, func() {}, os.MkdirAll(dir, 0o755)
+		return dir, func() {}, os.MkdirAll(dir, private)
 	}
 	dir, err := os.MkdirTemp("", "orders-")
 	return dir, func() { _ = os.RemoveAll(dir) }, err
@@ -106,7 +109,7 @@ func newMailer(cfg *config, dir string) (Mailer, error) {
 		return SMTP{Addr: cfg.smtp, From: cfg.mailFrom}, nil
 	}
 	outbox := Outbox{Dir: filepath.Join(dir, "outbox"), From: cfg.mailFrom}
-	return outbox, os.MkdirAll(outbox.Dir, 0o755)
+	return outbox, os.MkdirAll(outbox.Dir, private)
 }
 
 // untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the
