@@ -31,6 +31,18 @@ short: ## run the tests that take little time
 suites: ## run the test suites of chi, cors and httprate with and without the middleware, and compare
 	go run ./internal/suites
 
+.PHONY: fuzz
+FUZZTIME ?= 1m
+fuzz: ## fuzz every target for FUZZTIME, 1m
+	@set -e; for dir in bgtasks chimw; do for target in $$(go test -list '^Fuzz' ./$$dir | grep '^Fuzz'); do \
+		echo "== $$dir: $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 3s ./$$dir; done; done
+
+.PHONY: leaks
+leaks: ## run all tests with the profile of goroutines that can never go on, where this Go has it
+	@if GOEXPERIMENT=goroutineleakprofile go version >/dev/null 2>&1; then \
+		GOEXPERIMENT=goroutineleakprofile go test ./...; else echo "skipped: this Go has no goroutineleakprofile"; fi
+
 .PHONY: cover
 cover: ## run the tests with coverage of the library's packages; the profile is coverage.out
 	go test -coverpkg=./bgtasks,./chimw -coverprofile=coverage.all ./bgtasks ./chimw
@@ -45,3 +57,7 @@ lint: ## vet, staticcheck, gofmt, and whether go.mod is tidy and generated code 
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	@before=$$(cksum chimw/methodsets.go); go generate ./...; \
 		if [ "$$before" != "$$(cksum chimw/methodsets.go)" ]; then echo "chimw/methodsets.go was not fresh: commit it"; exit 1; fi
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities, where their database can be reached
+	@.ci/vuln $(MODULES)

@@ -89,11 +89,7 @@ func run(cfg *config) (err error) {
 func serve(cfg *config, a *api, log *slog.Logger) error {
 	runner := newRunner(cfg, log, a.feed)
 	ctx := untilSignal(runner)
-	srv := &http.Server{
-		Handler:           newRouter(a, runner, log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	srv := newServer(newRouter(a, runner, log), log)
 	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
@@ -119,10 +115,28 @@ func newRunner(cfg *config, log *slog.Logger, feed *feed) *bgtasks.Runner {
 	return runner
 }
 
+// newServer limits every phase of a connection: net/http by itself waits for ever for a client
+// that sends half a request, or does not read. The response has somewhat more time than its
+// request (see newRouter).
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout + 10*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10, // what a task may keep of its request, beside the order
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// private is the mode of folders: orders have people's addresses in them.
+const private = 0o700
+
 // folder returns the folder to work in, which is removed at the end if it is a temporary one.
 func folder(dir string) (string, func(), error) {
 	if dir != "" {
-		return dir, func() {}, os.MkdirAll(dir, 0o755)
+		return dir, func() {}, os.MkdirAll(dir, private)
 	}
 	dir, err := os.MkdirTemp("", "orders-")
 	return dir, func() { _ = os.RemoveAll(dir) }, err
@@ -133,7 +147,7 @@ func newMailer(cfg *config, dir string) (Mailer, error) {
 		return SMTP{Addr: cfg.smtp, From: cfg.mailFrom}, nil
 	}
 	outbox := Outbox{Dir: filepath.Join(dir, "outbox"), From: cfg.mailFrom}
-	return outbox, os.MkdirAll(outbox.Dir, 0o755)
+	return outbox, os.MkdirAll(outbox.Dir, private)
 }
 
 // untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the

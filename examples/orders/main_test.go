@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // scratch is a folder for what all tests share: the program's binary.
@@ -23,6 +25,10 @@ func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	code := m.Run()
 	closeChromium()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, "the tests have left goroutines:", err)
+		code = 1
+	}
 	_ = os.RemoveAll(scratch)
 	os.Exit(code)
 }

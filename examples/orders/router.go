@@ -13,6 +13,9 @@ import (
 	"github.com/go-chi/httplog/v3"
 )
 
+// requestTimeout is for reading a request, and for answering it.
+const requestTimeout = 30 * time.Second
+
 // newRouter shows where the middleware goes. Outside BackgroundTasks are Compress, because it
 // pools its encoders, and, outside of all, the limit of a request's size, because it closes the
 // connection of a client that sends too much, which it can only with net/http's own writer.
@@ -37,7 +40,7 @@ func newRouter(a *api, runner *bgtasks.Runner, log *slog.Logger) http.Handler {
 	})
 	r.Get("/events", a.events) // without an end of its own
 	r.Group(func(r chi.Router) {
-		r.Use(middleware.Timeout(30 * time.Second)) // of the request: its tasks have their own
+		r.Use(middleware.Timeout(requestTimeout)) // its tasks have their own
 		pageRoutes(r, a)
 		orderRoutes(r, a)
 		otherRoutes(r, a)

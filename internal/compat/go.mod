@@ -14,6 +14,7 @@ require (
 	github.com/riandyrn/otelchi v0.12.2
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/otel/sdk v1.47.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.62.0
 )
 
