@@ -11,11 +11,11 @@ import (
 func TestWaysToHandAFunctionToAdd(t *testing.T)  { run(t, "handed") }
 func TestResponseWriterInATask(t *testing.T)     { run(t, "responsewriter") }
 func TestRequestInATask(t *testing.T)            { run(t, "request") }
-func TestContextOfATask(t *testing.T)            { run(t, "taskcontext") }
+func TestContextOfATask(t *testing.T)            { runFixes(t, "taskcontext") }
 func TestVariableChangedAfterAdd(t *testing.T)   { run(t, "changed") }
-func TestDroppedError(t *testing.T)              { run(t, "dropped") }
+func TestDroppedError(t *testing.T)              { runFixes(t, "dropped") }
 func TestReleasedByTheHandler(t *testing.T)      { run(t, "release") }
-func TestCompressFurtherIn(t *testing.T)         { run(t, "placement") }
+func TestCompressFurtherIn(t *testing.T)         { runFixes(t, "placement") }
 func TestIgnoreNeedsAReason(t *testing.T)        { run(t, "ignore") }
 func TestOtherPackagesAreLeftAlone(t *testing.T) { run(t, "unrelated") }
 
