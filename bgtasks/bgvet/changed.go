@@ -49,6 +49,11 @@ func (p *pkg) captured(t *task) map[*types.Var]ast.Node {
 			}
 		})
 	}
+	if id, ok := t.recv.(*ast.Ident); ok && p.takesAddress(t.recv) {
+		if v := p.variable(id); v != nil && p.declaredIn(v) == adder {
+			found[v] = id
+		}
+	}
 	for _, arg := range t.args {
 		p.eachAddress(arg.expr, func(id *ast.Ident, v *types.Var) {
 			if p.declaredIn(v) == adder {
@@ -83,6 +88,21 @@ func (p *pkg) eachAddress(e ast.Expr, visit func(*ast.Ident, *types.Var)) {
 		_, nested := n.(*ast.FuncLit)
 		return !nested
 	})
+}
+
+// takesAddress reports whether the method value of recv, a variable, has its address in it.
+func (p *pkg) takesAddress(recv ast.Expr) bool {
+	sel, ok := p.above(recv).(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	fn, ok := p.object(sel).(*types.Func)
+	return ok && isPointer(fn.Signature().Recv().Type()) && !isPointer(p.typeOf(recv))
+}
+
+func isPointer(t types.Type) bool {
+	_, ok := t.Underlying().(*types.Pointer)
+	return ok
 }
 
 // overwrites reports whether id is set by a statement that the task always runs.

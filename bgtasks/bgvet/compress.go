@@ -14,9 +14,17 @@ import (
 func (p *pkg) checkCompress() {
 	for _, call := range p.calls {
 		p.checkWrapped(call)
+		if isFunc(p.callee(call), chiPath, "Chain") {
+			p.checkOrder(call.Args)
+		}
+	}
+	for v := range p.sources {
+		if isNamed(v.Type(), chiPath, "Middlewares") && !v.IsField() {
+			p.checkOrder(p.list(v))
+		}
 	}
 	for _, decl := range p.decls {
-		(&placement{pkg: p, tasks: make(map[types.Object]bool)}).walk(decl.Body)
+		p.placement().walk(decl.Body)
 	}
 }
 
@@ -35,11 +43,43 @@ func (p *pkg) checkWrapped(call *ast.CallExpr) {
 	}
 }
 
+// checkOrder looks at a list of middlewares.
+func (p *pkg) checkOrder(list []ast.Expr) {
+	has := false
+	for _, e := range list {
+		if has && p.isCompress(e, nil) {
+			p.found(e, "compress", furtherIn)
+		}
+		has = has || p.isTasks(e, nil)
+	}
+}
+
+// list are the elements of a slice that is put together in the order of the source.
+func (p *pkg) list(v *types.Var) []ast.Expr {
+	var list []ast.Expr
+	for _, s := range p.sources[v] {
+		switch e := ast.Unparen(s.expr).(type) {
+		case *ast.CompositeLit:
+			list = slices.Clone(e.Elts)
+		case *ast.CallExpr:
+			if b, ok := p.callee(e).(*types.Builtin); ok && b.Name() == "append" && p.variable(e.Args[0]) == v {
+				list = append(list, e.Args[1:]...)
+			}
+		}
+	}
+	return list
+}
+
 // A placement is what has been seen of the routers in a function so far.
 type placement struct {
 	*pkg
-	tasks map[types.Object]bool // routers that have BackgroundTasks
-	depth int
+	tasks      map[types.Object]bool     // routers that have BackgroundTasks
+	compressed map[types.Object]ast.Expr // routers that have Compress, and where
+	depth      int
+}
+
+func (p *pkg) placement() *placement {
+	return &placement{pkg: p, tasks: make(map[types.Object]bool), compressed: make(map[types.Object]ast.Expr)}
 }
 
 func (pl *placement) walk(n ast.Node) {
@@ -116,8 +156,13 @@ func (pl *placement) call(call *ast.CallExpr) bool {
 	switch sel.Sel.Name {
 	case "Use", "With":
 		after := pl.place(call, has)
-		if obj := pl.object(sel.X); obj != nil && after && sel.Sel.Name == "Use" {
-			pl.tasks[obj] = true
+		if obj := pl.object(sel.X); obj != nil && sel.Sel.Name == "Use" {
+			pl.tasks[obj] = after
+			pl.noteCompress(obj, call)
+		}
+	case "Mount":
+		if has {
+			pl.mount(call)
 		}
 	case "Group", "Route":
 		pl.walk(sel.X)
@@ -125,6 +170,42 @@ func (pl *placement) call(call *ast.CallExpr) bool {
 		return true
 	}
 	return false
+}
+
+func (pl *placement) noteCompress(router types.Object, call *ast.CallExpr) {
+	for _, arg := range pl.spread(call.Args) {
+		if pl.isCompress(arg, nil) {
+			pl.compressed[router] = arg
+		}
+	}
+}
+
+// mount looks at a router that is mounted into one with BackgroundTasks.
+func (pl *placement) mount(call *ast.CallExpr) {
+	if len(call.Args) != 2 {
+		return
+	}
+	if at := pl.compressed[pl.object(call.Args[1])]; at != nil {
+		pl.found(at, "compress", furtherIn)
+		return
+	}
+	made, ok := ast.Unparen(call.Args[1]).(*ast.CallExpr)
+	if !ok {
+		return
+	}
+	if decl := pl.declared(pl.callee(made)); decl != nil && pl.depth < 4 {
+		inner := pl.placement()
+		inner.depth = pl.depth + 1
+		inner.walk(decl.Body)
+		for ret := range returns(decl) {
+			if len(ret.Results) == 0 {
+				continue
+			}
+			if at := inner.compressed[pl.object(ret.Results[0])]; at != nil {
+				pl.found(at, "compress", furtherIn)
+			}
+		}
+	}
 }
 
 // place looks at a list of middlewares and reports whether BackgroundTasks is placed after it.
@@ -146,11 +227,11 @@ func (pl *placement) spread(args []ast.Expr) []ast.Expr {
 	if len(args) != 1 {
 		return args
 	}
-	e := ast.Unparen(args[0])
-	if v := pl.variable(e); v != nil && len(pl.sources[v]) == 1 {
-		e = ast.Unparen(pl.sources[v][0].expr)
-	}
-	if lit, ok := e.(*ast.CompositeLit); ok {
+	if v := pl.variable(args[0]); v != nil {
+		if list := pl.list(v); len(list) > 0 {
+			return list
+		}
+	} else if lit, ok := ast.Unparen(args[0]).(*ast.CompositeLit); ok {
 		return lit.Elts
 	}
 	return args

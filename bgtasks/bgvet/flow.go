@@ -69,6 +69,13 @@ func (w *walk) nodes(b *cfg.Block, from int) {
 		}
 		w.visit(n)
 	}
+	if loop, ok := b.Stmt.(*ast.RangeStmt); ok && b.Kind == cfg.KindRangeLoop && loop.Tok == token.ASSIGN {
+		for _, e := range []ast.Expr{loop.Key, loop.Value} { // the graph has them before the loop only
+			if e != nil {
+				w.visit(e)
+			}
+		}
+	}
 	for _, next := range b.Succs {
 		if !w.seen[next] && !w.refused(next) && !w.renews(next) {
 			w.seen[next] = true

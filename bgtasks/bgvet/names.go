@@ -121,7 +121,11 @@ func (p *pkg) object(e ast.Expr) types.Object {
 	case *ast.Ident:
 		return p.pass.TypesInfo.ObjectOf(e)
 	case *ast.SelectorExpr:
-		return p.pass.TypesInfo.ObjectOf(e.Sel)
+		obj := p.pass.TypesInfo.ObjectOf(e.Sel)
+		if fn, ok := obj.(*types.Func); ok {
+			return fn.Origin()
+		}
+		return obj
 	case *ast.IndexExpr: // a generic function
 		return p.object(e.X)
 	}

@@ -112,17 +112,33 @@ func (p *pkg) releaseOf(call *ast.CallExpr) (release, bool) {
 	return r, r.path != nil && p.variable(r.path) != nil
 }
 
-// cancelled is the context that a CancelFunc ends.
+// cancelled is what a function ends that was made together with it: a context, a
+// subscription.
 func (p *pkg) cancelled(cancel *types.Var) ast.Expr {
 	name := p.names[cancel]
 	if name == nil {
 		return nil
 	}
 	assign, ok := p.parents[name].(*ast.AssignStmt)
-	if !ok || len(assign.Lhs) != 2 || len(assign.Rhs) != 1 || assign.Lhs[1] != name || !isContext(p.typeOf(assign.Lhs[0])) {
+	if !ok || len(assign.Lhs) != 2 || len(assign.Rhs) != 1 || assign.Lhs[1] != name || !ends(name.Name) {
+		return nil
+	}
+	if t := p.typeOf(assign.Lhs[0]); t == nil || isBasic(t) {
 		return nil
 	}
 	return assign.Lhs[0]
+}
+
+func ends(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"cancel", "stop", "close", "cleanup", "release", "unsubscribe"}, func(word string) bool {
+		return strings.Contains(name, word)
+	})
+}
+
+func isBasic(t types.Type) bool {
+	_, ok := t.Underlying().(*types.Basic)
+	return ok
 }
 
 // useOf is where a task uses what is at path, or something built around it.
@@ -143,6 +159,9 @@ func (p *pkg) useOf(t *task, r release) ast.Node {
 		if p.reachesWhole(arg.expr, path, target) {
 			found = arg.expr
 		}
+	}
+	if t.recv != nil && p.reachesWhole(t.recv, path, target) {
+		found = t.recv
 	}
 	return found
 }
@@ -172,6 +191,17 @@ func survives(method string) bool {
 
 func (p *pkg) reachesWhole(e, path ast.Expr, target *types.Var) bool {
 	e = ast.Unparen(e)
+	if addr, ok := e.(*ast.UnaryExpr); ok {
+		e = ast.Unparen(addr.X)
+	}
+	if lit, ok := e.(*ast.CompositeLit); ok {
+		return slices.ContainsFunc(lit.Elts, func(element ast.Expr) bool {
+			if kv, ok := element.(*ast.KeyValueExpr); ok {
+				element = kv.Value
+			}
+			return p.reachesWhole(element, path, target)
+		})
+	}
 	if v := p.variable(e); v != nil {
 		return v == target && types.ExprString(e) == types.ExprString(path) || p.builtAround(v, path, target)
 	}

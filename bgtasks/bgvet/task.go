@@ -11,6 +11,7 @@ type task struct {
 	scope
 	add  *ast.CallExpr // Add, or the helper's call
 	args []bound       // what Bind gives to it
+	recv ast.Expr      // the x of the method value x.m, if it is one
 }
 
 // bound is an argument that Bind fixes.
@@ -92,16 +93,29 @@ func (r *resolver) resolve(e ast.Expr) {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.FuncLit:
 		r.task(e, nil)
-	case *ast.Ident, *ast.SelectorExpr, *ast.IndexExpr:
+	case *ast.SelectorExpr:
+		r.resolveSelector(e)
+	case *ast.Ident, *ast.IndexExpr:
 		r.resolveObject(r.object(e))
-		if index, ok := e.(*ast.IndexExpr); ok && r.object(e) == nil {
-			r.resolve(index.X)
-		}
 	case *ast.CompositeLit:
 		r.resolveElements(e)
 	case *ast.CallExpr:
 		r.resolveCall(e)
 	}
+}
+
+func (r *resolver) resolveSelector(e *ast.SelectorExpr) {
+	selection := r.pass.TypesInfo.Selections[e]
+	if selection == nil || selection.Kind() != types.MethodVal {
+		r.resolveObject(r.object(e))
+		return
+	}
+	t := &task{scope: scope{given: r.given}, add: r.add, recv: e.X}
+	if decl := r.declared(r.object(e)); decl != nil && !slices.Contains(r.seen, r.object(e)) {
+		r.seen = append(r.seen, r.object(e))
+		t.code = decl
+	}
+	r.tasks = append(r.tasks, t)
 }
 
 func (r *resolver) resolveObject(obj types.Object) {

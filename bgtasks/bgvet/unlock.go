@@ -5,11 +5,13 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 )
 
 // checkUnlock reports data that the handler uses under a lock, until it returns, and the
 // task without (check 6). Only data counts that one of them changes, and that other
-// requests can get at: a package's variables, and fields of a shared struct.
+// requests can get at: a package's variables, and fields of a struct that the handler has
+// not made itself.
 func (p *pkg) checkUnlock(t *task, adder ast.Node, r release) {
 	lit, ok := t.code.(*ast.FuncLit)
 	if !ok || p.locks(lit) {
@@ -18,8 +20,8 @@ func (p *pkg) checkUnlock(t *task, adder ast.Node, r release) {
 	inHandler := p.accesses(body(adder), lit, r)
 	inTask := p.accesses(lit.Body, nil, r)
 	for name, a := range inTask {
-		b, shared := inHandler[name]
-		if !shared || !a.write && !b.write {
+		b := inHandler[name]
+		if !a.write && !b.write {
 			continue
 		}
 		p.found(a.at, "release", fmt.Sprintf(
@@ -75,15 +77,34 @@ func (p *pkg) guardedBy(e ast.Expr, r release) bool {
 	if v == nil || mutex == nil || v == mutex || isFuncType(v.Type()) {
 		return false
 	}
-	sel, ok := e.(*ast.SelectorExpr)
-	guard, guarded := ast.Unparen(r.path).(*ast.SelectorExpr)
-	switch {
-	case ok && guarded && v.IsField():
-		return types.ExprString(sel.X) == types.ExprString(guard.X)
-	case ok || guarded:
-		return false
+	if sel, ok := e.(*ast.SelectorExpr); ok {
+		return v.IsField() && types.ExprString(sel.X) == p.guarded(r.path) && !p.madeLocally(sel.X)
 	}
 	return v.Parent() == p.pass.Pkg.Scope() && mutex.Parent() == p.pass.Pkg.Scope()
+}
+
+// guarded is the struct that a mutex is a field of, or embedded in: "" if there is none.
+func (p *pkg) guarded(path ast.Expr) string {
+	if !isNamed(p.typeOf(path), "sync", "Mutex") && !isNamed(p.typeOf(path), "sync", "RWMutex") {
+		return types.ExprString(path)
+	}
+	if sel, ok := ast.Unparen(path).(*ast.SelectorExpr); ok {
+		return types.ExprString(sel.X)
+	}
+	return ""
+}
+
+// madeLocally reports whether e is a variable whose struct was made where it is declared.
+func (p *pkg) madeLocally(e ast.Expr) bool {
+	v := p.variable(e)
+	return v != nil && !v.IsField() && slices.ContainsFunc(p.sources[v], func(s source) bool {
+		made := ast.Unparen(s.expr)
+		if addr, ok := made.(*ast.UnaryExpr); ok {
+			made = addr.X
+		}
+		_, ok := made.(*ast.CompositeLit)
+		return ok
+	})
 }
 
 // written reports whether e, or an element or a field of it, is set.
