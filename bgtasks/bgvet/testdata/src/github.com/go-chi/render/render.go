@@ -22,3 +22,5 @@ func JSON(w http.ResponseWriter, r *http.Request, v any)              {}
 func PlainText(w http.ResponseWriter, r *http.Request, v string)      {}
 func NoContent(w http.ResponseWriter, r *http.Request)                {}
 func Render(w http.ResponseWriter, r *http.Request, v Renderer) error { return nil }
+
+func HTML(w http.ResponseWriter, r *http.Request, v string) {}

@@ -14,10 +14,14 @@ type Router interface {
 	Route(pattern string, fn func(r Router)) Router
 	Mount(pattern string, h http.Handler)
 	Handle(pattern string, h http.Handler)
+	HandleFunc(pattern string, h http.HandlerFunc)
+	Patch(pattern string, h http.HandlerFunc)
 	Get(pattern string, h http.HandlerFunc)
 	Post(pattern string, h http.HandlerFunc)
 	Put(pattern string, h http.HandlerFunc)
 	Delete(pattern string, h http.HandlerFunc)
+	Method(method, pattern string, h http.Handler)
+	MethodFunc(method, pattern string, h http.HandlerFunc)
 }
 
 type Mux struct{ Router }

@@ -4,6 +4,7 @@ package middleware
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 type Compressor struct{ _ int }
@@ -24,3 +25,6 @@ func Recoverer(next http.Handler) http.Handler                                  
 func RealIP(next http.Handler) http.Handler                                          { return nil }
 func GetReqID(ctx context.Context) string                                            { return "" }
 func NewWrapResponseWriter(w http.ResponseWriter, protoMajor int) WrapResponseWriter { return nil }
+
+func Timeout(d time.Duration) func(http.Handler) http.Handler                  { return nil }
+func AllowContentEncoding(encodings ...string) func(http.Handler) http.Handler { return nil }
