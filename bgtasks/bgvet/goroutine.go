@@ -86,12 +86,22 @@ func (p *pkg) forever(g *ast.GoStmt) bool {
 	return found
 }
 
+// elsewhere reports whether n does not run in the handler, but in a goroutine or a task.
+func (p *pkg) elsewhere(n ast.Node) bool {
+	call, ok := n.(*ast.CallExpr)
+	if ok && p.isAdd(call) {
+		return true
+	}
+	_, ok = n.(*ast.GoStmt)
+	return ok
+}
+
 // waitedFor reports whether the handler waits, after it has started a goroutine, for it or
 // for others: for a WaitGroup, a channel, a lock.
 func (p *pkg) waitedFor(g *ast.GoStmt, handler ast.Node) bool {
 	found := false
 	ast.Inspect(body(handler), func(n ast.Node) bool {
-		if n == nil || found || n == ast.Node(g) {
+		if n == nil || found || p.elsewhere(n) {
 			return false
 		}
 		if n.End() < g.Pos() {
