@@ -74,11 +74,12 @@ func newScriptPair(t testing.TB) *scriptPair {
 
 func (p *scriptPair) writeLate(w http.ResponseWriter) bgtasks.Func {
 	return func(context.Context) error {
+		//bgvet:ignore it is to be refused
 		if _, err := w.Write([]byte("too late")); errors.Is(err, bgtasks.ErrResponseSent) {
 			p.refused.Add(1)
 		}
-		w.WriteHeader(http.StatusTeapot)
-		w.Header().Set("X-Late", "too late")
+		w.WriteHeader(http.StatusTeapot)     //bgvet:ignore it is to have no effect
+		w.Header().Set("X-Late", "too late") //bgvet:ignore it is to have no effect
 		return nil
 	}
 }

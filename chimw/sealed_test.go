@@ -169,7 +169,7 @@ func lateWriters(t *testing.T, run *bgtasks.Runner, uses []lateUse, done *atomic
 		assert.NoError(t, bgtasks.Add(r.Context(), fmt.Sprintf("%s %d", use.name, i), func(context.Context) error {
 			linger(time.Duration(i%8) * 100 * time.Microsecond)
 			for range 2 {
-				if err := use.do(w, r); use.fails {
+				if err := use.do(w, r); use.fails { //bgvet:ignore misuse is what is tested
 					assert.ErrorIs(t, err, bgtasks.ErrResponseSent, use.name)
 					assert.NotContains(t, fmt.Sprint(err), "bytes written", use.name)
 				}
@@ -230,7 +230,7 @@ func TestOneTaskIsToldOnceHoweverOftenItWrites(t *testing.T) {
 				for _, name := range []string{"first", "second"} {
 					assert.NoError(t, bgtasks.Add(r.Context(), name, func(context.Context) error {
 						for _, use := range lateUsesOn(p) {
-							_ = use.do(w, r)
+							_ = use.do(w, r) //bgvet:ignore misuse is what is tested
 						}
 						return nil
 					}))
