@@ -1,0 +1,3 @@
+package bgriver_test
+
+func child(string) {}
