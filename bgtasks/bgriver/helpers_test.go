@@ -69,6 +69,9 @@ func both(t *testing.T, onSQLite func(*testing.T, *base[*sql.Tx]), onPostgres fu
 	})
 }
 
+// sqliteConnections is a few: those that wait for SQLite's one writer do so in Go's fair queue.
+const sqliteConnections = 4
+
 const sqliteOptions = "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=synchronous(NORMAL)&_txlock=immediate"
 
 func newSQLite(t testing.TB) *base[*sql.Tx] {
@@ -86,6 +89,7 @@ func openSQLiteDB(t testing.TB, url string) *sql.DB {
 func sqliteAt(t testing.TB, url string) *base[*sql.Tx] {
 	t.Helper()
 	db := openSQLiteDB(t, url)
+	db.SetMaxOpenConns(sqliteConnections)
 	require.NoError(t, bgriver.MigrateSQLite(t.Context(), db))
 	b := &base[*sql.Tx]{
 		url: url,

@@ -20,6 +20,10 @@ import (
 //
 //	sql.Open("sqlite", "file:orders.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_txlock=immediate")
 //
+// SQLite has one writer at a time, and those that wait for their turn with a busy timeout do so
+// without order: let a few connections wait, not a hundred (db.SetMaxOpenConns(4): twice as many
+// orders a second, measured with 8 clients and 100 workers).
+//
 // The queue stops when runner shuts down, in its time: see chimw.ListenAndServe. Close db after
 // that. With db.SetMaxOpenConns(1), a handler that has begun a transaction must use AddTx: Add
 // would wait for the connection that the handler holds.

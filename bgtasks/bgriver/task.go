@@ -66,6 +66,10 @@ func Define[A any](name string, fn func(context.Context, A) error, opts ...bgtas
 // Tx is *sql.Tx on SQLite and pgx.Tx on Postgres. The transaction is begun before fn and
 // committed after it, or rolled back if fn fails or its context ends. Otherwise it is like
 // Define's, but can't be added in memory, where there is no record.
+//
+// fn should be quick and use the database by tx only. On SQLite a second transaction would wait for
+// the write lock that tx holds, in vain; on Postgres for a connection, when all are taken by
+// steps that do so.
 func DefineTx[Tx, A any](name string, fn func(ctx context.Context, tx Tx, arg A) error, opts ...bgtasks.Option) *Task[A] {
 	d := newDefinition[A](name, opts)
 	d.txType = reflect.TypeFor[Tx]()
