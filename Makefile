@@ -23,6 +23,10 @@ test: ## run all tests of all modules under the race detector, then those that i
 	$(call each, go test -race ./...)
 	go test -run 'PlainGoroutine|Allocations|PendingListIsSmall|NoTaskIsLost' ./bgtasks ./chimw
 
+.PHONY: durable
+durable: ## kill processes with durable tasks 50 times under load, on SQLite and Postgres
+	cd bgtasks/bgriver && BGRIVER_KILLS=50 go test -race -count=1 -v -timeout 20m -run 'Killed|Outage' .
+
 .PHONY: short
 short: ## run the tests that take little time
 	$(call each, go test -short ./...)

@@ -1,0 +1,111 @@
+package bgriver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// Config of a Queue.
+type Config struct {
+	// Tasks are all tasks that the units in the database can consist of: those that this
+	// program adds, and those that are left from earlier versions. A unit with another is
+	// left to other nodes, with a line in the log.
+	Tasks []Definition
+
+	// Lease is how long a unit waits at the most for the response of the request that has
+	// added it. 0: 30 seconds. Under 10 seconds it is refused: River makes scheduled jobs
+	// available up to 5 seconds early, and releasing a unit that may be about to start by
+	// itself could start it twice.
+	Lease time.Duration
+
+	// River is River's own configuration: queues, retries, retention, timeouts, further
+	// workers. What is zero gets River's defaults except these:
+	//
+	//	Queues                "default" with 100 workers
+	//	FetchPollInterval     100 ms: how soon a released unit is noticed
+	//	RescueStuckJobsAfter  JobTimeout (1 minute unless set) and 15 s: how soon a killed process's unit is
+	//	Logger                the runner's, for warnings and errors
+	River river.Config
+}
+
+const (
+	defaultLease = 30 * time.Second
+	leastLease   = 10 * time.Second
+
+	// early is how long before its time River's scheduler can make a job available.
+	early = 5 * time.Second
+
+	// rescueMargin is what a unit gets, after its timeout, to return in.
+	rescueMargin = 15 * time.Second
+)
+
+func (c Config) lease() (time.Duration, error) {
+	switch {
+	case c.Lease == 0:
+		return defaultLease, nil
+	case c.Lease < leastLease:
+		return 0, fmt.Errorf("bgriver: Config.Lease %v: at least %v is needed, as River makes scheduled jobs available up to %v early: a unit could start before its response, or twice", c.Lease, leastLease, early)
+	}
+	return c.Lease, nil
+}
+
+// registry checks the definitions and makes them known by their names.
+func (c Config) registry() (map[string]*definition, error) {
+	if len(c.Tasks) == 0 {
+		return nil, errors.New("bgriver: Config.Tasks is empty: a queue needs to know the tasks that it may find in the database")
+	}
+	tasks := make(map[string]*definition, len(c.Tasks))
+	for i, t := range c.Tasks {
+		if t == nil {
+			return nil, fmt.Errorf("bgriver: entry %d of Config.Tasks is nil", i+1)
+		}
+		d := t.defined()
+		if d.err != nil {
+			return nil, d.fault()
+		}
+		if tasks[d.name] != nil {
+			return nil, fmt.Errorf("bgriver: task %q is in Config.Tasks twice: a name that is stored can stand for one function only", d.name)
+		}
+		tasks[d.name] = d
+	}
+	return tasks, nil
+}
+
+// riverConfig fills in what Config.River leaves out.
+func (c Config) riverConfig(logger *slog.Logger) *river.Config {
+	r := c.River
+	if r.Queues == nil {
+		r.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 100}}
+	}
+	if r.FetchPollInterval == 0 {
+		r.FetchPollInterval = max(100*time.Millisecond, r.FetchCooldown)
+	}
+	if r.JobTimeout == 0 {
+		r.JobTimeout = river.JobTimeoutDefault
+	}
+	if r.RescueStuckJobsAfter == 0 && r.JobTimeout > 0 {
+		r.RescueStuckJobsAfter = r.JobTimeout + rescueMargin
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(warnings{logger.Handler()})
+	}
+	return &r
+}
+
+// warnings lets warnings and errors through: River tells at Info about every attempt that
+// failed, which the runner has logged already.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

@@ -1,0 +1,174 @@
+package bgriver_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
+)
+
+func TestFinishedStepIsNotRunAgainWhenALaterOneFails(t *testing.T) {
+	both(t, finishedStepIsKept[*sql.Tx], finishedStepIsKept[pgx.Tx])
+}
+
+func finishedStepIsKept[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	first, last := j.noting("first"), j.noting("last")
+	var keys []string
+	var attempts []int
+	flaky := bgriver.Define("flaky", func(ctx context.Context, _ string) error {
+		j.note("flaky")
+		info, _ := bgtasks.InfoFrom(ctx)
+		keys, attempts = append(keys, bgriver.Key(ctx)), append(attempts, info.Attempt)
+		switch len(keys) {
+		case 1:
+			return errBroken
+		case 2:
+			panic("kaboom")
+		}
+		return nil
+	})
+	s := b.site(t, quick(first, flaky, last))
+	require.NoError(t, s.Add(t.Context(), first.With("a"), flaky.With(""), last.With("b")))
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	assert.Equal(t, []string{"first a", "flaky", "flaky", "flaky", "last b"}, j.all())
+	assert.Equal(t, []int{1, 2, 3}, attempts, "River's")
+	assert.Equal(t, []string{keys[0], keys[0], keys[0]}, keys, "the key is the step's")
+	assert.Equal(t, 3, jobs[0].Attempt)
+	require.Len(t, jobs[0].Errors, 2)
+	assert.Contains(t, jobs[0].Errors[0].Error, "step 2 of 3, flaky: broken")
+	failed := s.log.lines(t, "task failed")
+	require.Len(t, failed, 1)
+	assert.Equal(t, []any{"flaky", "ERROR", 2.0}, []any{failed[0]["task"], failed[0]["level"], failed[0]["position"]})
+	assert.NotEmpty(t, s.log.lines(t, "task panicked")[0]["stack"])
+}
+
+func TestStepInATransactionIsDoneWithItsRecord(t *testing.T) {
+	both(t, stepInATransaction[*sql.Tx], stepInATransaction[pgx.Tx])
+}
+
+func stepInATransaction[Tx any](t *testing.T, b *base[Tx]) {
+	var calls atomic.Int32
+	reserve := bgriver.DefineTx("reserve", func(ctx context.Context, tx Tx, item string) error {
+		if err := b.exec(ctx, tx, fmt.Sprintf("INSERT INTO done VALUES ('%s')", item)); err != nil {
+			return err
+		}
+		if calls.Add(1) == 1 {
+			return errBroken
+		}
+		return nil
+	})
+	s := b.site(t, quick(reserve))
+	require.NoError(t, s.Add(t.Context(), reserve.With("pen"), reserve.With("paper")))
+	s.until(t, rivertype.JobStateCompleted)
+	assert.Equal(t, []string{"paper", "pen"}, b.done(t, "what"), "the first attempt was rolled back")
+	assert.EqualValues(t, 3, calls.Load())
+	assert.ErrorContains(t, bgriver.Add(t.Context(), reserve.With("pen")), "transaction")
+}
+
+func TestUnitThatIsGivenUpIsKeptAndLogged(t *testing.T) {
+	both(t, givenUp[*sql.Tx], givenUp[pgx.Tx])
+}
+
+func givenUp[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	first := j.noting("first")
+	failing := bgriver.Define("failing", func(context.Context, string) error { return errBroken })
+	s := b.site(t, quick(first, failing))
+	require.NoError(t, s.With(river.InsertOpts{MaxAttempts: 2}).Add(t.Context(), first.With("a"), failing.With("b")))
+	jobs := s.until(t, rivertype.JobStateDiscarded)
+	assert.Equal(t, []string{"first a"}, j.all())
+	eventually(t, "the log line", func() bool { return len(s.log.lines(t, "given up")) > 0 })
+	lines := s.log.lines(t, "given up")
+	require.Len(t, lines, 1)
+	assert.Equal(t, "ERROR", lines[0]["level"])
+	assert.Equal(t, "first, failing", lines[0]["unit"])
+	assert.EqualValues(t, jobs[0].ID, lines[0]["job_id"])
+	assert.Contains(t, lines[0]["error"], "broken")
+}
+
+func TestStepHasItsTimeoutMiddlewareAndEvents(t *testing.T) {
+	both(t, optionsOfSteps[*sql.Tx], optionsOfSteps[pgx.Tx])
+}
+
+func optionsOfSteps[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	inner := bgtasks.Middleware(func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error { j.note("inner"); return next(ctx) }
+	})
+	first := true
+	slow := bgriver.Define("slow", func(ctx context.Context, _ int) error {
+		if !first {
+			return nil
+		}
+		first = false
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}, bgtasks.Timeout(10*time.Millisecond), inner)
+	run := bgtasks.New(bgtasks.Config{Logger: quietLog})
+	run.Use(func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error { j.note("outer"); return next(ctx) }
+	})
+	run.Observe(func(e bgtasks.Event) { j.note(e.Kind.String()) })
+	q, err := b.open(run, quick(slow))
+	require.NoError(t, err)
+	require.NoError(t, q.Add(t.Context(), slow.With(1)))
+	s := &site[Tx]{Queue: q, run: run}
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	assert.Equal(t, []string{"accepted", "started", "outer", "inner", "finished", "accepted", "started", "outer", "inner", "finished"}, j.all())
+	assert.Contains(t, jobs[0].Errors[0].Error, bgtasks.ErrTimeout.Error())
+	require.NoError(t, run.Shutdown(t.Context()))
+}
+
+func TestUnitEndsByRiversTimeoutAndByCancellation(t *testing.T) {
+	both(t, riversOwnEnds[*sql.Tx], riversOwnEnds[pgx.Tx])
+}
+
+func riversOwnEnds[Tx any](t *testing.T, b *base[Tx]) {
+	ends := make(chan error, 10)
+	running := make(chan struct{}, 10)
+	endless := bgriver.Define("endless", func(ctx context.Context, _ int) error {
+		running <- struct{}{}
+		<-ctx.Done()
+		ends <- context.Cause(ctx)
+		return ctx.Err()
+	})
+	cfg := quick(endless)
+	cfg.River.JobTimeout = 3 * time.Second
+	s := b.site(t, cfg)
+	require.NoError(t, s.With(river.InsertOpts{MaxAttempts: 2}).Add(t.Context(), endless.With(1)))
+	await(t, running, "the first attempt")
+	assert.ErrorIs(t, await(t, ends, "the timeout"), context.DeadlineExceeded)
+	await(t, running, "the second attempt")
+	_, err := s.Client().JobCancel(t.Context(), s.jobs(t)[0].ID)
+	require.NoError(t, err)
+	await(t, ends, "the cancellation")
+	s.until(t, rivertype.JobStateCancelled)
+}
+
+func TestStepThatExitsItsGoroutineFailsLikeAnyOther(t *testing.T) {
+	b := newSQLite(t)
+	var calls atomic.Int32
+	exits := bgriver.Define("exits", func(context.Context, int) error {
+		if calls.Add(1) == 1 {
+			runtime.Goexit()
+		}
+		return nil
+	})
+	s := b.site(t, quick(exits))
+	require.NoError(t, s.Add(t.Context(), exits.With(1)))
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	assert.Contains(t, jobs[0].Errors[0].Error, "Goexit")
+}
