@@ -31,6 +31,15 @@ short: ## run the tests that take little time
 suites: ## run the test suites of chi, cors and httprate with and without the middleware, and compare
 	go run ./internal/suites
 
+.PHONY: bench
+bench: ## measure what requests and tasks cost, beside what one would write instead; takes minutes
+	cd internal/bench && go build -o bench . && ./bench $(BENCHFLAGS)
+
+.PHONY: profile
+profile: ## profile a request with one task, from two cores at once: cpu, mem, mutex and block.prof in internal/bench
+	cd internal/bench && go test -run '^$$' -bench 'RequestTogether/tasks=1' -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -mutexprofile mutex.prof -blockprofile block.prof
+	@echo 'look with: cd internal/bench && go tool pprof -top bench.test cpu.prof'
+
 .PHONY: cover
 cover: ## run the tests with coverage of the library's packages; the profile is coverage.out
 	go test -coverpkg=./bgtasks,./chimw -coverprofile=coverage.all ./bgtasks ./chimw
