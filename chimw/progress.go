@@ -39,8 +39,6 @@ func (c *calls) leave() { c.Add(step - call) }
 // seal lets no more calls in, and reports whether none is under way.
 func (c *calls) seal() (empty bool) { return c.Or(sealedBit)%step < call }
 
-func (c *calls) sealed() bool { return c.Load()&sealedBit != 0 }
-
 func (w *writer) progress() (progress uint64, writing bool) {
 	n := w.calls.Load()
 	if extra := w.x.extra.made.Load(); extra != nil {

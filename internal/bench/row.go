@@ -27,8 +27,7 @@ type round func() (ours, base float64)
 type goal struct {
 	of    func(ours, base float64) float64 // what is compared
 	limit float64
-	text  string // how to print it, with the limit
-	sign  string // before the compared figure's unit: "×" or ""
+	sign  string // how it is printed: "x" is a ratio, "more" a difference
 }
 
 func ratio(limit float64) goal {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
@@ -112,14 +113,14 @@ func nothing(context.Context) error { return nil }
 
 // burn computes for that long.
 func burn(d time.Duration) {
+	n := 0
 	for begin := time.Now(); time.Since(begin) < d; {
 		for range 10_000 {
-			sink++
+			n++
 		}
 	}
+	runtime.KeepAlive(n)
 }
-
-var sink int
 
 // serve is what the started process does: it prints its address, and ends with its input.
 func serve(kind string) error {
