@@ -42,7 +42,7 @@ func (r row) compared(v float64) string {
 	case "x":
 		return bare(v) + "x"
 	case "more":
-		return "+" + figure(v, r.unit)
+		return fmt.Sprintf("%+.0f %s", v, r.unit)
 	}
 	return figure(v, r.unit)
 }
