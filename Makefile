@@ -47,6 +47,15 @@ leaks: ## run all tests with the profile of goroutines that can never go on, whe
 	@if GOEXPERIMENT=goroutineleakprofile go version >/dev/null 2>&1; then \
 		GOEXPERIMENT=goroutineleakprofile go test ./...; else echo "skipped: this Go has no goroutineleakprofile"; fi
 
+.PHONY: bench
+bench: ## measure what requests and tasks cost, beside what one would write instead; takes minutes
+	cd internal/bench && go build -o bench . && ./bench $(BENCHFLAGS)
+
+.PHONY: profile
+profile: ## profile a request with one task, from two cores at once: cpu, mem, mutex and block.prof in internal/bench
+	cd internal/bench && go test -run '^$$' -bench 'RequestTogether/tasks=1' -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -mutexprofile mutex.prof -blockprofile block.prof
+	@echo 'look with: cd internal/bench && go tool pprof -top bench.test cpu.prof'
+
 .PHONY: cover
 cover: ## run the tests with coverage of the library's packages; the profile is coverage.out
 	go test -coverpkg=./bgtasks,./chimw -coverprofile=coverage.all ./bgtasks ./chimw

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Add puts a task at the end of the list of the request that ctx belongs to. It runs
@@ -62,7 +61,7 @@ func (l *List) add(ctx context.Context, own bool, name string, fn Func, opts []O
 	if err != nil {
 		return fmt.Errorf("bgtasks: task %q: %w", brief(name), err)
 	}
-	return l.accept(own, task{name: name, fn: fn, ctx: ctx, opts: o, added: time.Now()})
+	return l.accept(own, ctx, name, fn, o)
 }
 
 // capture returns the context whose values the task may keep. For a task that adds with the
@@ -79,8 +78,8 @@ func (l *List) capture(ctx context.Context, own bool) context.Context {
 	return ctx
 }
 
-func (l *List) accept(own bool, t task) error {
-	r := l.runner
+func (l *List) accept(own bool, ctx context.Context, name string, fn Func, o *options) error {
+	r, now := l.runner, l.runner.clock.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -91,21 +90,22 @@ func (l *List) accept(own bool, t task) error {
 	case !r.reserve():
 		return ErrFull
 	}
-	l.enroll()
+	first := l.enroll()
 	// Asked after the list has become visible to Shutdown, which sets it before it looks.
 	if r.down.closing.Load() && !own {
 		r.pending.Add(-1)
 		l.withdraw()
 		return ErrShutdown
 	}
-	t.ctx = l.capture(t.ctx, own)
-	position := l.queue.push(t)
-	r.counts.accepted.Add(1)
-	if l.phase == open && r.sender.limit != noLimit {
-		r.sender.arm(r.sender.look(t.added.Sub(r.epoch)))
+	ctx = l.capture(ctx, own)
+	a := newAttempt(l, ctx, name, fn, o, now)
+	l.queue.push(a)
+	l.counts().accepted.Add(1)
+	if first && l.phase == open && r.sender.limit != noLimit {
+		r.sender.arm(r.sender.look(now))
 	}
 	if len(r.observers) > 0 {
-		r.emit(Event{Kind: Accepted, Info: l.infoOf(&t, position)})
+		r.emit(Event{Kind: Accepted, Info: a.info()})
 	}
 	return nil
 }
@@ -121,24 +121,17 @@ func (l *List) forget(name string) int {
 	r := l.runner
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := l.queue.forget(name, func(index int, t *task) {
-		r.counts.forgotten.Add(1)
+	n := l.queue.forget(name, func(a *attempt) {
+		l.counts().forgotten.Add(1)
 		r.pending.Add(-1)
 		if len(r.observers) > 0 {
-			r.emit(Event{Kind: Forgotten, Info: l.infoOf(t, l.queue.position(index)), Outcome: l.outcome})
+			r.emit(Event{Kind: Forgotten, Info: a.info(), Outcome: *l.known()})
 		}
 	})
 	if n > 0 {
 		l.withdraw()
 	}
 	return n
-}
-
-// infoOf describes a task that has not started.
-func (l *List) infoOf(t *task, position int) Info {
-	info := l.about(t.ctx)
-	info.Name, info.Position, info.Added = t.name, position, t.added
-	return info
 }
 
 // aboutNow is about for when it is not known whether the host may be asked: it may while

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// An attempt is one run of a task, and the context that it is given (see context.go).
-// A task without Retry has one.
+// An attempt is one run of a task, and the context that it is given (see context.go). Add
+// makes the first; without Retry there is no other.
 type attempt struct {
 	context.Context // what ends it: the runner's, or one with the task's timeout
 	values          context.Context
@@ -20,82 +20,97 @@ type attempt struct {
 	name     string
 	fn       Func
 	opts     *options
-	outcome  Outcome
+	outcome  *Outcome // nil before its turn has come
 	position int
-	number   int // from 1
 
-	added   time.Time
-	started time.Time // the first attempt
-	began   time.Time // this attempt
-	last    bool      // a shutdown has begun: no more after this
+	number   int32 // from 1
+	begun    bool  // its task has: started is set
+	last     bool  // a shutdown has begun: no more after this
+	final    bool  // it is not to be retried: see inspect
+	named    bool  // in a ShutdownError; this and reported are guarded by list.mu
+	reported bool  // see List.Report
 
-	panicked *PanicError // found in the error, see inspect
-	final    bool        // it is not to be retried
+	added    time.Duration // these by the runner's clock
+	started  time.Duration // the first attempt
+	after    time.Duration // from then to the start of this attempt
+	panicked *PanicError   // found in the error, see inspect
 
-	// Guarded by list.mu.
-	named    bool            // in a ShutdownError
-	reported bool            // see List.Report
-	seen     context.Context // what the middleware has made of a for the task; nil: a itself
+	seen context.Context // what the middleware has made of a for the task; nil: a itself. Guarded by list.mu.
 }
 
-func newAttempt(l *List, t *task, position int) *attempt {
-	return &attempt{
-		Context:  l.runner.live,
-		values:   t.ctx,
-		list:     l,
-		name:     t.name,
-		fn:       t.fn,
-		opts:     t.opts,
-		outcome:  l.outcome,
-		position: position,
-		number:   1,
-		added:    t.added,
-	}
+func newAttempt(l *List, values context.Context, name string, fn Func, o *options, added time.Duration) *attempt {
+	return &attempt{Context: l.runner.live, values: values, list: l, name: name, fn: fn, opts: o, number: 1, added: added}
 }
 
 func (a *attempt) info() Info {
 	info := a.list.about(a.values)
-	info.Name, info.Position, info.Added = a.name, a.position, a.added
-	if info.Started = a.started; !a.started.IsZero() {
-		info.Attempt = a.opts.attemptOf(a.number)
+	clock := &a.list.runner.clock
+	info.Name, info.Position, info.Added = a.name, a.position, a.opts.addedAt(clock, a.added)
+	if a.begun {
+		info.Started, info.Attempt = clock.at(a.started), a.opts.attemptOf(int(a.number))
 	}
 	return info
 }
 
 // waited is the time from Add to the start.
 func (a *attempt) waited() time.Duration {
-	if a.started.IsZero() {
+	if !a.begun {
 		return 0
 	}
-	return a.started.Sub(a.added)
+	return a.started - a.added
 }
 
 // elapsed is the time since the start, of the first attempt.
 func (a *attempt) elapsed() time.Duration {
-	if a.started.IsZero() {
+	if !a.begun {
 		return 0
 	}
-	return time.Since(a.started)
+	return a.list.runner.clock.now() - a.started
 }
 
-// run calls the task with its middleware around it, under its timeout.
+// run calls the task with its middleware around it, under its timeout. What panics in it is
+// the task's.
 func (a *attempt) run() error {
 	if d := a.timeout(); d > 0 {
-		ctx, cancel := context.WithTimeoutCause(a.Context, d, ErrTimeout)
-		defer cancel()
-		a.Context = ctx
-		defer a.watch(d).Stop()
+		return a.runFor(d)
 	}
-	return a.call(func(ctx context.Context) error { return a.inspect(a.wrapped()(ctx)) })
+	return a.runNow()
 }
 
-// call runs code of the program on behalf of the task: what panics in it is the task's.
-func (a *attempt) call(fn Func) error {
-	err := call(a, fn)
-	if p, ok := err.(*PanicError); ok {
-		a.panicked, a.final = p, true
+func (a *attempt) runFor(d time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(a.Context, d, ErrTimeout)
+	defer cancel()
+	a.Context = ctx
+	defer a.watch(d).Stop()
+	return a.runNow()
+}
+
+func (a *attempt) runNow() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = a.panics(v)
+		}
+	}()
+	if err = a.wrapped()(a); err != nil {
+		err = a.inspect(err)
 	}
 	return err
+}
+
+func (a *attempt) panics(v any) error {
+	a.panicked, a.final = &PanicError{Value: v, Stack: debug.Stack()}, true
+	return a.panicked
+}
+
+// call runs other code of the program on behalf of the task.
+func (a *attempt) call(fn func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = a.panics(v)
+		}
+	}()
+	fn()
+	return nil
 }
 
 func (a *attempt) timeout() time.Duration {
@@ -122,6 +137,10 @@ func (a *attempt) wrapped() Func {
 	if len(outer)+len(inner) == 0 {
 		return a.fn
 	}
+	return a.wrap(outer, inner)
+}
+
+func (a *attempt) wrap(outer, inner []Middleware) Func {
 	fn := func(ctx context.Context) error {
 		a.sees(ctx)
 		return call(ctx, a.fn)
@@ -218,10 +237,7 @@ func (a *attempt) again(err error) (*attempt, error) {
 	}
 	var pause time.Duration
 	var more bool
-	failure := a.call(func(context.Context) error {
-		pause, more = a.opts.wait(a.number, err)
-		return nil
-	})
+	failure := a.call(func() { pause, more = a.opts.wait(int(a.number), err) })
 	if failure != nil {
 		return nil, failure
 	}
@@ -237,15 +253,15 @@ func (a *attempt) again(err error) (*attempt, error) {
 }
 
 func (a *attempt) retryable(err error) bool {
-	return err != nil && a.opts != nil && a.number < a.opts.attempts && !a.last && !a.final
+	return err != nil && a.opts != nil && int(a.number) < a.opts.attempts && !a.last && !a.final
 }
 
 func (a *attempt) retrying(err error, pause time.Duration) {
 	r := a.list.runner
-	elapsed := time.Since(a.began)
+	elapsed := a.elapsed() - a.after
 	a.list.locked(func() {
 		if len(r.observers) > 0 && !a.named {
-			r.emit(Event{Kind: Retried, Info: a.info(), Outcome: a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
+			r.emit(Event{Kind: Retried, Info: a.info(), Outcome: *a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
 		}
 	})
 	r.logTask(a, slog.LevelWarn, "bgtasks: attempt failed, the task is tried again", err, elapsed, slog.Duration("pause", pause))

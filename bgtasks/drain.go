@@ -1,7 +1,6 @@
 package bgtasks
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,33 +9,50 @@ import (
 
 // drain runs the tasks of l one after the other until none is left. A task that calls
 // runtime.Goexit ends it halfway: see Runner.work.
+//
+// A goroutine begins with a stack of 2 KB, and giving it a larger one costs as much as all
+// else that is done for a task. So the functions from here to the task have small frames: what
+// needs a large one (an Event is 300 bytes, and two copies of it) is in functions of its own,
+// which are called only where there is an observer or a line to log.
 func (l *List) drain() {
 	for a := l.take(); a != nil; a = l.take() {
 		l.run(a)
 	}
+	if l.cleanup != nil { // nobody else sets it any more: see take
+		l.drained()
+	}
+}
+
+// drained ends a list that has something to clean up.
+func (l *List) drained() {
 	l.mu.Lock()
 	cleanup := l.cleanup
 	l.cleanup = nil
 	l.mu.Unlock()
-	if cleanup != nil {
-		l.cleanUp(cleanup)
-	}
+	l.cleanUp(cleanup)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.end() // last, as this is what Wait and Shutdown wait for
 }
 
-// take returns the next task's first attempt, or nil, and then the list is closed.
+// take returns the next task's first attempt, which has started if there is no condition to
+// ask; or nil, and then the list is closed.
 func (l *List) take() *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	index, ok := l.queue.pop()
-	if !ok {
+	a := l.queue.pop()
+	if a == nil {
 		l.phase = ended
+		if l.cleanup == nil {
+			l.end()
+		}
 		return nil
 	}
-	l.running = newAttempt(l, &l.queue.tasks[index], l.queue.position(index))
-	return l.running
+	a.outcome, l.running = l.known(), a
+	if !a.conditional() {
+		l.begun(a)
+	}
+	return a
 }
 
 // current is the attempt that was under way when its goroutine ended.
@@ -48,42 +64,62 @@ func (l *List) current() *attempt {
 
 // run runs one task: as often as its Retry says, or not at all.
 func (l *List) run(a *attempt) {
-	if err := l.skip(a); err != nil {
-		l.finish(a, err)
-		return
-	}
-	if hook := l.runner.hook; hook != nil {
-		a.fn = hook(a, a.fn)
-	}
-	for l.start(a) {
-		err := a.run()
-		next, err := a.again(err)
-		if next == nil {
+	if a.conditional() {
+		if err := l.skip(a); err != nil {
 			l.finish(a, err)
 			return
 		}
-		a = next
+		if hook := l.runner.hook; hook != nil {
+			a.fn = hook(a, a.fn)
+		}
+		if !l.start(a) {
+			l.finish(a, ErrShutdown)
+			return
+		}
 	}
-	l.finish(a, ErrShutdown)
+	err := a.run()
+	if a.retryable(err) {
+		a, err = l.retry(a, err)
+	}
+	l.finish(a, err)
+}
+
+// retry runs a task that has failed with err until there is to be no other attempt, and
+// returns the last attempt and its error.
+func (l *List) retry(a *attempt, err error) (*attempt, error) {
+	for {
+		next, last := a.again(err)
+		if next == nil {
+			return a, last
+		}
+		if a = next; !l.start(a) {
+			return a, ErrShutdown
+		}
+		if err = a.run(); !a.retryable(err) {
+			return a, err
+		}
+	}
+}
+
+// conditional reports whether it must be asked if a is to run. Only a's own goroutine may
+// ask, as only that sets failed.
+func (a *attempt) conditional() bool {
+	return a.list.runner.hook != nil || a.list.rare != nil && a.list.rare.failed != "" || a.opts != nil && len(a.opts.when)+len(a.opts.needs) > 0
 }
 
 var errWhen = fmt.Errorf("%w: When is false for this outcome", ErrSkipped)
 
 // skip returns an error if a is not to run at all.
 func (l *List) skip(a *attempt) error {
-	l.mu.Lock()
-	failed := l.failed
-	l.mu.Unlock()
-	if failed != "" {
-		return fmt.Errorf("%w: task %q has failed (Config.StopOnError)", ErrSkipped, brief(failed))
+	if l.rare != nil && l.rare.failed != "" {
+		return fmt.Errorf("%w: task %q has failed (Config.StopOnError)", ErrSkipped, brief(l.rare.failed))
 	}
 	if a.opts == nil {
 		return nil
 	}
 	for _, cond := range a.opts.when {
 		var run bool
-		err := a.call(func(context.Context) error { run = cond(a.outcome); return nil })
-		if err != nil {
+		if err := a.call(func() { run = cond(*a.outcome) }); err != nil {
 			return err
 		}
 		if !run {
@@ -102,45 +138,94 @@ func (l *List) skip(a *attempt) error {
 
 // start begins an attempt, unless a shutdown has given the task up.
 func (l *List) start(a *attempt) bool {
-	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a.named {
 		return false
 	}
-	a.began = now
-	if a.number > 1 {
-		return true
-	}
-	a.started = now
-	if r := l.runner; len(r.observers) > 0 {
-		r.emit(Event{Kind: Started, Info: a.info(), Outcome: a.outcome, Wait: a.waited()})
-	}
+	l.begun(a)
 	return true
 }
 
+// begun notes the start of an attempt.
+func (l *List) begun(a *attempt) {
+	now := l.runner.clock.now()
+	if a.number > 1 {
+		a.after = now - a.started
+		return
+	}
+	a.started, a.begun = now, true
+	if len(l.runner.observers) > 0 {
+		a.emit(Started, nil, 0)
+	}
+}
+
+// emit tells the observers of a step of the task's. Its frame is large: see drain.
+//
+//go:noinline
+func (a *attempt) emit(kind Kind, err error, elapsed time.Duration) {
+	a.list.runner.emit(Event{Kind: kind, Info: a.info(), Outcome: *a.outcome, Err: err, Wait: a.waited(), Elapsed: elapsed})
+}
+
 // finish records how a task has ended: with nil, with its last attempt's error, or
-// skipped. Observers are told under the lock, so that a task is either reported to them
-// as ended or named by Shutdown.
+// skipped.
 func (l *List) finish(a *attempt, err error) {
 	defer a.opts.tell(err) // also if a log handler ends this goroutine
 	r := l.runner
-	elapsed := a.elapsed()
-	kind := Unfinished
-	l.locked(func() {
-		l.running = nil
-		if a.named {
-			return
-		}
-		var state taskState
-		state, kind = l.account(a, err)
-		l.queue.done(a.position, state)
-		r.pending.Add(-1)
-		if len(r.observers) > 0 {
-			r.emit(Event{Kind: kind, Info: a.info(), Outcome: a.outcome, Err: err, Wait: a.waited(), Elapsed: elapsed})
-		}
-	})
+	var elapsed time.Duration
+	measure := err != nil || len(r.observers) > 0
+	if measure {
+		elapsed = a.elapsed()
+	}
+	kind := l.account(a, err, elapsed)
+	if err == nil && kind == Finished && !r.logs(a.logContext(), slog.LevelDebug) {
+		return
+	}
+	if !measure {
+		elapsed = a.elapsed()
+	}
 	r.logEnd(a, kind, err, elapsed)
+}
+
+// account counts a task that has ended. Observers are told under the lock, so that a task is
+// either reported to them as ended or named by Shutdown.
+func (l *List) account(a *attempt, err error, elapsed time.Duration) Kind {
+	l.mu.Lock()
+	defer l.mu.Unlock() // also if an observer calls runtime.Goexit
+	l.running = nil
+	if a.named {
+		return Unfinished
+	}
+	state, kind := succeeded, Finished
+	if err == nil {
+		l.counts().succeeded.Add(1)
+	} else {
+		state, kind = notSucceeded, l.failure(a, err)
+	}
+	l.queue.done(a.position, state)
+	l.runner.pending.Add(-1)
+	if len(l.runner.observers) > 0 {
+		a.emit(kind, err, elapsed)
+	}
+	return kind
+}
+
+// failure counts a task that has failed or was skipped.
+func (l *List) failure(a *attempt, err error) Kind {
+	c := l.counts()
+	if a.panicked == nil && !a.begun && errors.Is(err, ErrSkipped) {
+		c.skipped.Add(1)
+		return Skipped
+	}
+	if a.panicked != nil {
+		c.panicked.Add(1)
+	} else {
+		c.failed.Add(1)
+	}
+	if l.runner.cfg.StopOnError && l.rarely().failed == "" {
+		l.rare.failed = a.name
+	}
+	return Finished
 }
 
 // locked runs f under the list's lock, also if an observer calls runtime.Goexit in it.
@@ -148,27 +233,6 @@ func (l *List) locked(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f()
-}
-
-func (l *List) account(a *attempt, err error) (taskState, Kind) {
-	c := &l.runner.counts
-	if err == nil {
-		c.succeeded.Add(1)
-		return succeeded, Finished
-	}
-	if a.panicked == nil && a.started.IsZero() && errors.Is(err, ErrSkipped) {
-		c.skipped.Add(1)
-		return notSucceeded, Skipped
-	}
-	if a.panicked != nil {
-		c.panicked.Add(1)
-	} else {
-		c.failed.Add(1)
-	}
-	if l.runner.cfg.StopOnError && l.failed == "" {
-		l.failed = a.name
-	}
-	return notSucceeded, Finished
 }
 
 // giveUp takes out the tasks that have not ended, and returns what they were.
@@ -180,19 +244,21 @@ func (l *List) giveUp() (left []Info) {
 		return nil
 	}
 	l.gaveUp, l.starting = true, nil
-	name := func(info Info) {
+	name := func(a *attempt) {
+		info := a.info()
 		left = append(left, info)
-		r.counts.unfinished.Add(1)
+		l.counts().unfinished.Add(1)
 		r.pending.Add(-1)
-		r.emit(Event{Kind: Unfinished, Info: info, Outcome: l.outcome, Err: ErrShutdown})
+		r.emit(Event{Kind: Unfinished, Info: info, Outcome: *l.known(), Err: ErrShutdown})
 	}
 	if a := l.running; a != nil {
 		a.named = true
-		name(a.info())
+		name(a)
 	}
-	l.queue.clear(func(index int, t *task) {
-		name(l.infoOf(t, l.queue.position(index)))
-		t.opts.tell(ErrShutdown)
+	l.queue.drop(func(a *attempt) bool {
+		name(a)
+		a.opts.tell(ErrShutdown)
+		return true
 	})
 	if l.running == nil && l.cleanup == nil {
 		r.lists.remove(l)

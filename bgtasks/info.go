@@ -50,8 +50,8 @@ func (o Outcome) Failed() bool { return !o.OK() }
 // OutcomeFrom returns the outcome of the request that the task with this context
 // belongs to. It is false in a handler, whose outcome is not known yet.
 func OutcomeFrom(ctx context.Context) (Outcome, bool) {
-	if a, ok := attemptFrom(ctx); ok {
-		return a.outcome, true
+	if a, ok := attemptFrom(ctx); ok && a.outcome != nil {
+		return *a.outcome, true
 	}
 	return Outcome{}, false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,26 +19,50 @@ type List struct {
 	host   Host
 	ctx    context.Context // as given to Open
 
-	mu        sync.Mutex
-	phase     phase
-	awaited   bool // Await has been called
-	returned  bool // the handler has, and the host has been asked
-	gaveUp    bool // its tasks have been named in a ShutdownError
-	queue     queue
-	outcome   Outcome
-	cleanup   func() error
-	starting  func(Outcome) // see AfterResponse
-	running   *attempt      // the latest, of the task that runs
-	failed    string        // the first task that failed, for StopOnError
-	reported  bool          // Report has logged a line while no task was running
-	heldSince time.Duration // in the runner's time
-	stuck     stuck
+	awaited atomic.Bool // Await or Start has been called
+
+	mu       sync.Mutex
+	phase    phase
+	returned bool // the handler has, and the host has been asked
+	gaveUp   bool // its tasks have been named in a ShutdownError
+	reported bool // Report has logged a line while no task was running
+	listed   bool // in the registry
+	queue    queue
+	outcome  Outcome // does not change once the list has started: see known
+	cleanup  func() error
+	starting func(Outcome) // see AfterResponse
+	running  *attempt      // the latest, of the task that runs
+	rare     *rare
+
+	heldSince time.Duration // by the runner's clock
 
 	id          uint64 // these belong to the registry
 	entry       uint64
-	shard       *shard
 	prev, next  *List
 	nextWaiting *List // and this to places
+}
+
+// rare is what few lists need.
+type rare struct {
+	failed string   // the first task that failed, for StopOnError
+	late   *Outcome // in place of outcome, where the handler returned after the list's start
+	stuck  stuck
+}
+
+func (l *List) rarely() *rare {
+	if l.rare == nil {
+		l.rare = new(rare)
+	}
+	return l.rare
+}
+
+// known is the outcome as far as it is known. What it points to does not change once the list
+// has started: its tasks may look at it without a lock.
+func (l *List) known() *Outcome {
+	if l.rare != nil && l.rare.late != nil {
+		return l.rare.late
+	}
+	return &l.outcome
 }
 
 // phase of a list: each is reached once, in this order; some lists skip some.
@@ -80,13 +105,15 @@ type Host interface {
 }
 
 // fixed is the Host of a list that Open has made.
-type fixed struct{ about Info }
+type fixed struct{ route, method, requestID string }
 
 func (fixed) Capture(ctx context.Context) context.Context { return ctx }
-func (f fixed) About(context.Context) Info                { return f.about }
-func (fixed) Writing() (uint64, bool)                     { return 0, false }
-func (fixed) Detach(bool) Outcome                         { return Outcome{} }
-func (fixed) Cleanup() func() error                       { return nil }
+func (f fixed) About(context.Context) Info {
+	return Info{Route: f.route, Method: f.method, RequestID: f.requestID}
+}
+func (fixed) Writing() (uint64, bool) { return 0, false }
+func (fixed) Detach(bool) Outcome     { return Outcome{} }
+func (fixed) Cleanup() func() error   { return nil }
 
 // Open begins a list. Contexts derived from the one it returns are those that Add takes;
 // about says what is known of the request (Route, Method and RequestID; the rest is set
@@ -94,7 +121,7 @@ func (fixed) Cleanup() func() error                       { return nil }
 // list that is never started and has tasks keeps Shutdown waiting.
 func (r *Runner) Open(ctx context.Context, about Info) (context.Context, *List) {
 	l := new(List)
-	return l.Init(r, ctx, fixed{about}), l
+	return l.Init(r, ctx, fixed{about.Route, about.Method, about.RequestID}), l
 }
 
 // Init is Open for an integration that keeps the List, which must be new, in a struct of
@@ -127,27 +154,17 @@ func (l *List) Len() int {
 // Config.SendTimeout has passed; if not, the list has ended, or started already. Only the
 // first call counts.
 func (l *List) Await(o Outcome) bool {
-	if !l.claim() {
+	if l.awaited.Swap(true) {
 		return false
 	}
 	cleanup := l.host.Cleanup()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.returned = true
-	if l.phase != open { // it started while its handler was stuck in a write
-		l.outcome = o // for the tasks that are still to come
-		l.cleanUpLate(cleanup)
-		return false
-	}
-	l.host.Detach(true)
-	l.outcome, l.cleanup = o, cleanup
-	if l.idle() {
-		l.end()
+	if !l.left(o, cleanup) {
 		return false
 	}
 	r := l.runner
-	l.enroll()
-	l.phase, l.heldSince = held, r.now()
+	l.heldSince = r.clock.now()
 	if at := r.sender.until(l.heldSince); at != noLimit {
 		r.sender.arm(at)
 	}
@@ -159,27 +176,45 @@ func (l *List) Await(o Outcome) bool {
 // by itself. Without an Await before it, Start also says that the handler has returned; it
 // must not be called at the same time as Await.
 func (l *List) Start(o Outcome) {
-	l.Await(o)
-	l.mu.Lock()
-	if l.phase != held {
-		l.mu.Unlock()
-		return
+	var cleanup func() error
+	first := !l.awaited.Swap(true)
+	if first {
+		cleanup = l.host.Cleanup()
 	}
-	l.outcome = o
-	started := l.begin()
-	l.mu.Unlock()
-	if started {
+	if l.ready(o, first, cleanup) {
 		l.runner.dispatch(l)
 	}
 }
 
-// claim is true for the first Await.
-func (l *List) claim() bool {
+// ready reports whether l is to be dispatched, which it is once.
+func (l *List) ready(o Outcome, first bool, cleanup func() error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first := !l.awaited
-	l.awaited = true
-	return first
+	if first && !l.left(o, cleanup) || l.phase != held {
+		return false
+	}
+	l.outcome = o
+	return l.begin()
+}
+
+// left notes that the handler has returned, and reports whether l has anything to do after it.
+func (l *List) left(o Outcome, cleanup func() error) bool {
+	l.returned = true
+	if l.phase != open { // it started while its handler was stuck in a write
+		late := o // not &o, which would allocate for every list
+		l.rarely().late = &late
+		l.cleanUpLate(cleanup)
+		return false
+	}
+	l.host.Detach(true)
+	l.outcome, l.cleanup = o, cleanup
+	if l.idle() {
+		l.end()
+		return false
+	}
+	l.enroll()
+	l.phase = held
+	return true
 }
 
 // idle reports that there is nothing for l to do.
@@ -206,11 +241,13 @@ func (l *List) begin() bool {
 	return false
 }
 
-// enroll has the runner know of l, if it doesn't yet.
-func (l *List) enroll() {
-	if l.shard == nil {
-		l.runner.lists.add(l)
+// enroll has the runner know of l, and reports whether it didn't yet.
+func (l *List) enroll() bool {
+	if l.listed {
+		return false
 	}
+	l.runner.lists.add(l)
+	return true
 }
 
 func (l *List) end() {

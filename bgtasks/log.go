@@ -40,7 +40,7 @@ func (r *Runner) Logger() *slog.Logger {
 func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration) {
 	switch {
 	case kind == Unfinished:
-		if !a.started.IsZero() {
+		if a.begun {
 			r.logTask(a, slog.LevelWarn, "bgtasks: task returned after the shutdown had given it up", err, elapsed)
 		}
 	case err == nil:
@@ -59,21 +59,27 @@ func (r *Runner) logEnd(a *attempt, kind Kind, err error, elapsed time.Duration)
 // logTask writes a line about a task, with the context that the task was given for the
 // handler's use.
 func (r *Runner) logTask(a *attempt, level slog.Level, msg string, err error, elapsed time.Duration, more ...slog.Attr) {
-	defer ignorePanic()
 	ctx := a.logContext()
-	if !r.Logger().Enabled(ctx, level) {
+	if !r.logs(ctx, level) {
 		return
 	}
+	defer ignorePanic()
 	if err != nil {
 		more = append(more, errAttr(err))
 	}
-	if !a.started.IsZero() {
+	if a.begun {
 		more = append(more, slog.Duration("duration", elapsed))
 	}
 	if a.panicked != nil {
 		more = append(more, slog.String("stack", string(a.panicked.Stack)))
 	}
 	r.log(ctx, level, msg, a.info(), more...)
+}
+
+// logs reports whether the logger wants lines of that level.
+func (r *Runner) logs(ctx context.Context, level slog.Level) (yes bool) {
+	defer ignorePanic()
+	return r.Logger().Enabled(ctx, level)
 }
 
 func (r *Runner) log(ctx context.Context, level slog.Level, msg string, about Info, more ...slog.Attr) {

@@ -1,17 +1,19 @@
 package bgtasks
 
-import (
-	"context"
-	"time"
-)
+// queue holds a list's tasks in order: those that have ended (by name and result only, for
+// Needs), the one that runs, and those to come.
+type queue struct {
+	tasks   []entry
+	next    int // index of the first that may still have to run
+	pending int
+	past    *past    // nil until it is needed
+	one     [1]entry // first storage of tasks: most lists are short
+}
 
-// task is one accepted task.
-type task struct {
+// entry is one accepted task.
+type entry struct {
 	name  string
-	fn    Func
-	ctx   context.Context // whose values it sees
-	opts  *options        // nil: none
-	added time.Time
+	task  *attempt // nil once it has ended
 	state taskState
 }
 
@@ -25,132 +27,144 @@ const (
 	forgotten
 )
 
-// queue holds a list's tasks in order: those that have ended (without what they held on
-// to, for Needs), the one that runs, and those to come.
-type queue struct {
-	tasks   []task
-	next    int // index of the first that may still have to run
-	folded  int // how many ended tasks have been taken out of tasks
-	pending int
-	results map[string]bool // of those taken out, and of the first indexed ones: did all of that name succeed?
-	indexed int
-	one     [1]task // first storage of tasks: most lists are short
+// past is what a long list remembers of tasks that have ended.
+type past struct {
+	folded  int             // how many have been taken out of tasks
+	indexed int             // how many of those in tasks are in results, the first
+	results map[string]bool // of both: did all of that name succeed?
 }
 
 // foldAt is how many ended tasks are kept as they are. A list that goes on adding to
 // itself must not grow with every task that it has run.
 const foldAt = 64
 
-func (q *queue) push(t task) (position int) {
+// push adds a task, and sets its position.
+func (q *queue) push(a *attempt) {
 	switch cap(q.tasks) {
 	case 0:
 		q.tasks = q.one[:0]
 	case len(q.one):
 		if len(q.tasks) == len(q.one) {
-			q.tasks = append(make([]task, 0, 4), q.one[:]...)
-			q.one = [1]task{} // which must not hold on to what its task held
+			q.tasks = append(make([]entry, 0, 4), q.one[:]...)
+			q.one = [1]entry{} // which must not hold on to what its task held
 		}
 	}
 	if q.next >= foldAt && len(q.tasks) == cap(q.tasks) {
 		q.fold()
 	}
-	q.tasks = append(q.tasks, t)
+	q.tasks = append(q.tasks, entry{name: a.name, task: a})
 	q.pending++
-	return q.folded + len(q.tasks)
+	a.position = q.folded() + len(q.tasks)
 }
 
 // empty reports that there has never been a task.
 func (q *queue) empty() bool { return q.tasks == nil }
 
-// pop marks the next pending task as running and returns its index.
-func (q *queue) pop() (index int, ok bool) {
+// pop marks the next pending task as running and returns it, or nil.
+func (q *queue) pop() *attempt {
 	for ; q.next < len(q.tasks); q.next++ {
-		if q.tasks[q.next].state == pending {
-			q.tasks[q.next].state = running
+		if e := &q.tasks[q.next]; e.state == pending {
+			e.state = running
 			q.pending--
 			q.next++
-			return q.next - 1, true
+			return e.task
 		}
 	}
-	return 0, false
+	return nil
 }
 
-// position counts from 1 over all tasks that the list has ever had.
-func (q *queue) position(index int) int { return q.folded + index + 1 }
+// folded is how many tasks have been taken out of tasks. Positions count from 1 over all
+// that the list has ever had.
+func (q *queue) folded() int {
+	if q.past == nil {
+		return 0
+	}
+	return q.past.folded
+}
 
-// done records how the task at that position has ended and lets go of what it held.
+// startAfter has the positions of an empty queue begin after that one.
+func (q *queue) startAfter(position int) {
+	if position > 0 {
+		q.past = &past{folded: position, results: make(map[string]bool)}
+	}
+}
+
+// done records how the task at that position has ended and lets go of it.
 func (q *queue) done(position int, state taskState) {
-	t := &q.tasks[position-q.folded-1]
-	*t = task{name: t.name, state: state}
+	e := &q.tasks[position-q.folded()-1]
+	e.task, e.state = nil, state
 }
 
 // forget takes back pending tasks, those of that name.
-func (q *queue) forget(name string, each func(index int, t *task)) int {
-	n := 0
-	for i := q.next; i < len(q.tasks); i++ {
-		if t := &q.tasks[i]; t.state == pending && t.name == name {
-			each(i, t)
-			*t = task{name: name, state: forgotten}
-			q.pending--
-			n++
+func (q *queue) forget(name string, each func(*attempt)) int {
+	before := q.pending
+	q.drop(func(a *attempt) bool {
+		if a.name != name {
+			return false
 		}
-	}
-	return n
+		each(a)
+		return true
+	})
+	return before - q.pending
 }
 
-// clear takes out all pending tasks.
-func (q *queue) clear(each func(index int, t *task)) {
+// drop takes out the pending tasks for which out is true.
+func (q *queue) drop(out func(*attempt) bool) {
 	for i := q.next; i < len(q.tasks); i++ {
-		if t := &q.tasks[i]; t.state == pending {
-			each(i, t)
-			*t = task{name: t.name, state: forgotten}
+		if e := &q.tasks[i]; e.state == pending && out(e.task) {
+			e.task, e.state = nil, forgotten
+			q.pending--
 		}
 	}
-	q.pending = 0
 }
 
 // succeeded reports whether there were ended tasks of that name and all succeeded.
 func (q *queue) succeeded(name string) bool {
-	if q.next-q.indexed > foldAt {
-		q.index()
+	indexed, all, found := 0, true, false
+	if q.past != nil || q.next > foldAt {
+		indexed, all, found = q.lookUp(name)
 	}
-	all, found := q.results[name]
-	if found && !all {
-		return false
-	}
-	for i := range q.tasks[q.indexed:q.next] {
-		t := &q.tasks[q.indexed+i]
+	for i := range q.tasks[indexed:q.next] {
+		t := &q.tasks[indexed+i]
 		if t.name != name || t.state == running {
 			continue
 		}
-		if t.state != succeeded {
-			return false
-		}
-		found = true
+		all, found = all && t.state == succeeded, true
 	}
-	return found
+	return all && found
+}
+
+// lookUp is succeeded for the tasks that have been indexed.
+func (q *queue) lookUp(name string) (indexed int, all, found bool) {
+	if q.past == nil || q.next-q.past.indexed > foldAt {
+		q.index()
+	}
+	succeeded, found := q.past.results[name]
+	return q.past.indexed, succeeded || !found, found
 }
 
 // index enters ended tasks into results. The last one before next may be running: it is
 // left.
 func (q *queue) index() {
-	if q.results == nil {
-		q.results = make(map[string]bool)
+	if q.past == nil {
+		q.past = &past{results: make(map[string]bool)}
 	}
-	for ; q.indexed < q.next-1; q.indexed++ {
-		t := &q.tasks[q.indexed]
-		all, found := q.results[t.name]
-		q.results[t.name] = t.state == succeeded && (all || !found)
+	p := q.past
+	for ; p.indexed < q.next-1; p.indexed++ {
+		t := &q.tasks[p.indexed]
+		all, found := p.results[t.name]
+		p.results[t.name] = t.state == succeeded && (all || !found)
 	}
 }
 
 // fold drops the tasks whose results are known.
 func (q *queue) fold() {
 	q.index()
-	rest := copy(q.tasks, q.tasks[q.indexed:])
+	p := q.past
+	rest := copy(q.tasks, q.tasks[p.indexed:])
 	clear(q.tasks[rest:])
 	q.tasks = q.tasks[:rest]
-	q.next -= q.indexed
-	q.folded += q.indexed
-	q.indexed = 0
+	q.next -= p.indexed
+	p.folded += p.indexed
+	p.indexed = 0
 }

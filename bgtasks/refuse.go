@@ -12,6 +12,7 @@ import (
 // refusals limits the log lines about refused tasks: an overloaded service refuses
 // thousands a second.
 type refusals struct {
+	count                          atomic.Int64
 	full, closed, shutdown, misuse limiter
 }
 
@@ -54,7 +55,7 @@ func (l *List) refuse(ctx context.Context, own bool, name string, cause error) e
 	if name != "" && errorIsOurs(cause) {
 		err = fmt.Errorf("%w: task %q refused", cause, brief(name))
 	}
-	r.counts.refused.Add(1)
+	r.refused.count.Add(1)
 	ok, held := r.refused.of(cause).allow(time.Now())
 	if !ok && len(r.observers) == 0 {
 		return err

@@ -25,20 +25,23 @@ type shard struct {
 	mu          sync.Mutex
 	first, last *List  // newest and oldest
 	seq         uint64 // entries so far
-	_           [64 - 32]byte
+	counts      counts // of the lists that belong here
+	_           [2*cacheLine - 88]byte
 }
 
 // add enters l and gives it its ID, the first time.
 func (g *registry) add(l *List) {
-	n := rand.Uint32() % shardCount
-	s := &g.shards[n]
+	if l.id == 0 {
+		l.id = uint64(rand.Uint32() % shardCount) // until there is a sequence number to add
+	}
+	s := g.shardOf(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++
-	if l.id == 0 {
-		l.id = s.seq*shardCount + uint64(n)
+	if l.id < shardCount {
+		l.id += s.seq * shardCount
 	}
-	l.shard, l.entry, l.next = s, s.seq, s.first
+	l.listed, l.entry, l.next = true, s.seq, s.first
 	if s.first != nil {
 		s.first.prev = l
 	} else {
@@ -47,12 +50,14 @@ func (g *registry) add(l *List) {
 	s.first = l
 }
 
+func (g *registry) shardOf(l *List) *shard { return &g.shards[l.id%shardCount] }
+
 // remove takes l out; it is a no-op for one that is not in.
 func (g *registry) remove(l *List) {
-	s := l.shard
-	if s == nil {
+	if !l.listed {
 		return
 	}
+	s := g.shardOf(l)
 	s.mu.Lock()
 	if l.prev != nil {
 		l.prev.next = l.next
@@ -65,7 +70,7 @@ func (g *registry) remove(l *List) {
 	} else {
 		l.next.prev = l.prev
 	}
-	l.shard, l.prev, l.next = nil, nil, nil
+	l.listed, l.prev, l.next = false, nil, nil
 	s.mu.Unlock()
 	if oldest && g.waiters.Load() > 0 {
 		g.signal()

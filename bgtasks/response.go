@@ -1,9 +1,6 @@
 package bgtasks
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // AfterResponse has fn called once when the list that ctx belongs to starts: when its response
 // has been sent, or is given up on (see Config.SendTimeout). It is for integrations that keep
@@ -31,9 +28,8 @@ func AfterResponse(ctx context.Context, fn func(Outcome)) (about Info, ok bool) 
 	if l.phase != open {
 		return l.about(ctx), false
 	}
-	l.enroll()
-	if r := l.runner; r.sender.limit != noLimit {
-		r.sender.arm(r.sender.look(time.Since(r.epoch)))
+	if r := l.runner; l.enroll() && r.sender.limit != noLimit {
+		r.sender.arm(r.sender.look(r.clock.now()))
 	}
 	l.starting = oneAfterTheOther(l.starting, fn)
 	return l.about(ctx), true

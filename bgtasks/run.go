@@ -32,12 +32,12 @@ func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) e
 	if about.Added.IsZero() {
 		about.Added = time.Now()
 	}
-	o.apart = &apart{attempt: max(about.Attempt, 1), ended: make(chan error, 1)}
+	o.apart = &apart{attempt: max(about.Attempt, 1), added: about.Added, ended: make(chan error, 1)}
 	l := new(List)
-	inside := l.Init(r, ctx, fixed{about})
-	l.queue.folded = max(about.Position, 1) - 1
-	t := task{name: about.Name, fn: endsWith(ctx, fn), ctx: inside, opts: o, added: about.Added}
-	if err := l.admit(t); err != nil {
+	inside := l.Init(r, ctx, fixed{about.Route, about.Method, about.RequestID})
+	l.queue.startAfter(max(about.Position, 1) - 1)
+	a := newAttempt(l, inside, about.Name, endsWith(ctx, fn), o, about.Added.Sub(r.clock.start))
+	if err := l.admit(a); err != nil {
 		return err
 	}
 	go r.workApart(l)
@@ -70,6 +70,7 @@ func runOptions(opts []Option) (*options, error) {
 // apart is what a task of Run has in its options, beside those.
 type apart struct {
 	attempt int        // number of the first
+	added   time.Time  // as reported
 	ended   chan error // with the error that Run returns
 }
 
@@ -79,6 +80,14 @@ func (o *options) attemptOf(n int) int {
 		return n
 	}
 	return o.apart.attempt + n - 1
+}
+
+// addedAt is when the task is reported to have been added.
+func (o *options) addedAt(c *clock, reading time.Duration) time.Time {
+	if o == nil || o.apart == nil {
+		return c.at(reading)
+	}
+	return o.apart.added
 }
 
 func (o *options) tell(err error) {
@@ -104,19 +113,20 @@ func endsWith(ctx context.Context, fn Func) Func {
 }
 
 // admit is accept without limits, for a list that starts at once.
-func (l *List) admit(t task) error {
+func (l *List) admit(a *attempt) error {
 	r := l.runner
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.live.Err() != nil {
 		return ErrShutdown
 	}
-	l.awaited, l.returned, l.phase = true, true, started
+	l.awaited.Store(true)
+	l.returned, l.phase = true, started
 	r.pending.Add(1)
 	l.enroll()
-	position := l.queue.push(t)
-	r.counts.accepted.Add(1)
-	r.emit(Event{Kind: Accepted, Info: l.infoOf(&t, position)})
+	l.queue.push(a)
+	l.counts().accepted.Add(1)
+	r.emit(Event{Kind: Accepted, Info: a.info()})
 	return nil
 }
 

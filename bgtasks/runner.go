@@ -3,7 +3,6 @@ package bgtasks
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/internal/testhook"
 )
@@ -18,28 +17,30 @@ type Runner struct {
 	hook       testhook.Func // nil but for package bgtest
 	fresh      atomic.Bool   // no list has been opened yet
 
-	epoch time.Time // what monotonic times are counted from
-
-	lists   registry // those with tasks
-	places  places   // MaxRunning
-	pending atomic.Int64
-	counts  counts
-	refused refusals
-
-	sender sendWatch // SendTimeout
-	down   shutdown
+	clock clock
 
 	live context.Context // parent of every task's context, ended by the end of a shutdown
 	kill context.CancelCauseFunc
+
+	sender  sendWatch // SendTimeout
+	down    shutdown
+	refused refusals
+
+	lists   registry // those with tasks, and their counts
+	_       [cacheLine]byte
+	pending atomic.Int64 // MaxPending
+	_       [cacheLine]byte
+	places  places // MaxRunning
 }
 
 // New returns a Runner. It starts nothing: a runner that is no longer used needs no
 // closing, though Shutdown is how to wait for its tasks. For a testing/synctest bubble make
 // it inside.
 func New(cfg Config) *Runner {
-	r := &Runner{cfg: cfg.withDefaults(), epoch: time.Now()}
+	r := &Runner{cfg: cfg.withDefaults()}
+	r.clock.init()
 	r.fresh.Store(true)
-	r.places.max = int64(r.cfg.MaxRunning)
+	r.places.max = min(int64(r.cfg.MaxRunning), starting-1)
 	r.live, r.kill = context.WithCancelCause(context.Background())
 	r.down.init()
 	r.sender.init(r)
@@ -65,9 +66,6 @@ func (r *Runner) mustBeFresh(method string) {
 	}
 }
 
-// now is the monotonic time since r was made.
-func (r *Runner) now() time.Duration { return time.Since(r.epoch) }
-
 // reserve takes one of MaxPending places.
 func (r *Runner) reserve() bool {
 	for {
@@ -83,17 +81,30 @@ func (r *Runner) reserve() bool {
 
 // dispatch has l run, now or when there is a place for it.
 func (r *Runner) dispatch(l *List) {
-	if r.places.take() {
-		go r.work(l)
+	if !r.places.line.waits() && r.places.start() {
+		go l.work()
 		return
 	}
-	r.places.enqueue(l)
-	if next := r.places.next(); next != nil { // a place may have come free meanwhile
-		go r.work(next)
+	r.places.line.push(l)
+	r.startNext()
+}
+
+// startNext starts a goroutine for the next list in line, if there can be one.
+func (r *Runner) startNext() {
+	if l := r.places.next(); l != nil {
+		go l.work()
 	}
 }
 
-// work runs l, and then the lists that wait for a place.
+// work runs l in a goroutine that has been started for it, and then lists that wait.
+func (l *List) work() {
+	r := l.runner
+	r.places.begun()
+	r.startNext()
+	r.work(l)
+}
+
+// work runs l, and then lists that wait, in the place that l has.
 func (r *Runner) work(l *List) {
 	defer func() {
 		if l != nil { // runtime.Goexit: this goroutine ends with the task that called it

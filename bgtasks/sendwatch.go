@@ -17,7 +17,7 @@ import (
 type sendWatch struct {
 	r        *Runner
 	limit    time.Duration
-	deadline atomic.Int64 // of a shutdown, in r's monotonic time; noLimit: none
+	deadline atomic.Int64 // of a shutdown, by r's clock; noLimit: none
 	due      atomic.Int64 // when the timer fires; noLimit: not set
 
 	mu    sync.Mutex
@@ -59,7 +59,7 @@ func (s *sendWatch) noLaterThan(deadline time.Duration) {
 			break
 		}
 	}
-	s.arm(s.r.now()) // to see now which writes are stuck then
+	s.arm(s.r.clock.now()) // to see now which writes are stuck then
 }
 
 // arm sets the timer to fire at that time, or before.
@@ -73,7 +73,7 @@ func (s *sendWatch) arm(at time.Duration) {
 		return
 	}
 	s.due.Store(int64(at))
-	if in := at - s.r.now(); s.timer == nil {
+	if in := at - s.r.clock.now(); s.timer == nil {
 		s.timer = time.AfterFunc(in, s.sweep)
 	} else {
 		s.timer.Reset(in)
@@ -85,7 +85,7 @@ func (s *sendWatch) sweep() {
 	s.due.Store(noLimit)
 	s.mu.Unlock()
 
-	now, next := s.r.now(), time.Duration(noLimit)
+	now, next := s.r.clock.now(), time.Duration(noLimit)
 	for _, l := range s.r.lists.snapshot() {
 		late, phase, again := l.late(now, s)
 		if late {
@@ -118,9 +118,9 @@ func (l *List) late(now time.Duration, s *sendWatch) (late bool, in phase, again
 		return true, held, noLimit
 	case open:
 		progress, writing := l.host.Writing()
-		seen := l.stuck
+		seen := l.rarely().stuck
 		if !writing || !seen.writing || progress != seen.progress {
-			l.stuck = stuck{progress, now, writing}
+			l.rare.stuck = stuck{progress, now, writing}
 			return false, open, s.look(now)
 		}
 		if s.until(seen.since) <= now {

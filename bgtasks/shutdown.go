@@ -47,7 +47,7 @@ func (d *shutdown) begin() {
 func (r *Runner) Shutdown(ctx context.Context) error {
 	r.down.begin()
 	if deadline, ok := ctx.Deadline(); ok {
-		r.sender.noLaterThan(r.now() + time.Until(deadline)/2)
+		r.sender.noLaterThan(r.clock.now() + time.Until(deadline)/2)
 	}
 	r.down.hooks.begin(ctx, r)
 	err := r.idle(ctx)

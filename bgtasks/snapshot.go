@@ -1,6 +1,7 @@
 package bgtasks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -54,7 +55,7 @@ type view struct {
 func (v *view) add(l *List) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shard == nil {
+	if !l.listed {
 		return false
 	}
 	if a := l.running; a != nil {
@@ -63,7 +64,7 @@ func (v *view) add(l *List) bool {
 	q, waiting := &l.queue, v.waits(l)
 	waiting.count += q.pending
 	for i := q.next; i < len(q.tasks); i++ {
-		if t := &q.tasks[i]; t.state == pending && !waiting.keep(v.most, t.added, func() Info { return l.infoOf(t, q.position(i)) }) {
+		if e := &q.tasks[i]; e.state == pending && !waiting.keep(v.most, e.task.added, e.task.info) {
 			break // those that follow are younger
 		}
 	}
@@ -91,8 +92,8 @@ func (v *view) waits(l *List) *oldest {
 }
 
 // since is when a began, or, if it has not, when its task was added.
-func (a *attempt) since() time.Time {
-	if a.started.IsZero() {
+func (a *attempt) since() time.Duration {
+	if !a.begun {
 		return a.added
 	}
 	return a.started
@@ -102,23 +103,24 @@ func (a *attempt) since() time.Time {
 type oldest struct {
 	count int
 	kept  []dated
-	bound time.Time // unless zero: younger ones are not among the oldest
+	full  bool          // younger ones than bound are not among the oldest
+	bound time.Duration // by the runner's clock, as are all times here
 }
 
 type dated struct {
-	at   time.Time
+	at   time.Duration
 	info Info
 }
 
-func (o *oldest) add(most int, at time.Time, info func() Info) {
+func (o *oldest) add(most int, at time.Duration, info func() Info) {
 	o.count++
 	o.keep(most, at, info)
 }
 
 // keep reports whether the task was old enough. It sorts only now and then, when twice as
 // many as are wanted have come together.
-func (o *oldest) keep(most int, at time.Time, info func() Info) bool {
-	if most == 0 || !o.bound.IsZero() && !at.Before(o.bound) {
+func (o *oldest) keep(most int, at time.Duration, info func() Info) bool {
+	if most == 0 || o.full && at >= o.bound {
 		return false
 	}
 	o.kept = append(o.kept, dated{at, info()})
@@ -129,11 +131,11 @@ func (o *oldest) keep(most int, at time.Time, info func() Info) bool {
 }
 
 func (o *oldest) trim(most int) {
-	slices.SortStableFunc(o.kept, func(a, b dated) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(o.kept, func(a, b dated) int { return cmp.Compare(a.at, b.at) })
 	if len(o.kept) >= most && most > 0 {
 		clear(o.kept[most:])
 		o.kept = o.kept[:most]
-		o.bound = o.kept[most-1].at
+		o.full, o.bound = true, o.kept[most-1].at
 	}
 }
 

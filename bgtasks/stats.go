@@ -20,25 +20,33 @@ type Stats struct {
 	Unfinished int64 // named in a ShutdownError
 }
 
+// counts are kept for each shard of the registry, so that requests on different cores do not
+// all change the same ones.
 type counts struct {
-	accepted, refused, succeeded, failed, panicked, skipped, forgotten, unfinished atomic.Int64
+	accepted, succeeded, failed, panicked, skipped, forgotten, unfinished atomic.Int64
 }
+
+// counts are those that l adds to.
+func (l *List) counts() *counts { return &l.runner.lists.shardOf(l).counts }
 
 // Stats returns the counts. It takes no lock; the numbers may be from slightly different
 // moments.
 func (r *Runner) Stats() Stats {
-	c := &r.counts
-	return Stats{
-		Accepted:   c.accepted.Load(),
-		Refused:    c.refused.Load(),
-		Pending:    r.pending.Load(),
-		Running:    r.places.running.Load(),
-		Waiting:    r.places.waiting.Load(),
-		Succeeded:  c.succeeded.Load(),
-		Failed:     c.failed.Load(),
-		Panicked:   c.panicked.Load(),
-		Skipped:    c.skipped.Load(),
-		Forgotten:  c.forgotten.Load(),
-		Unfinished: c.unfinished.Load(),
+	s := Stats{
+		Refused: r.refused.count.Load(),
+		Pending: r.pending.Load(),
+		Running: r.places.running(),
+		Waiting: max(r.places.line.length.Load(), 0),
 	}
+	for i := range r.lists.shards {
+		c := &r.lists.shards[i].counts
+		s.Accepted += c.accepted.Load()
+		s.Succeeded += c.succeeded.Load()
+		s.Failed += c.failed.Load()
+		s.Panicked += c.panicked.Load()
+		s.Skipped += c.skipped.Load()
+		s.Forgotten += c.forgotten.Load()
+		s.Unfinished += c.unfinished.Load()
+	}
+	return s
 }

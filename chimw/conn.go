@@ -17,7 +17,7 @@ type conn struct {
 	net      net.Conn
 	known    atomic.Bool // StateNew has been seen: the hooks work
 	hijacked atomic.Bool
-	epoch    atomic.Uint64 // how many responses have been sent; changed under mu
+	epoch    atomic.Uint32 // how many responses have been sent; changed under mu
 
 	mu      sync.Mutex
 	waiting *exchange

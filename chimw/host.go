@@ -22,62 +22,79 @@ import (
 // answers the copy. Until then it answers the original: routing goes on in that, and
 // middleware outside reads it afterwards.
 type host struct {
-	x      *exchange
 	parent context.Context // the request's, as it came in
 	method string
-	gone   bool // the client has, before the handler returned
 
-	route *chi.Context                // chi's, or ours; nil outside a router
-	ours  bool                        // route is: see around and separate
-	outer *chi.Context                // chi's, where separate has put ours in its place
-	copy  *chi.Context                // made by Capture
-	over  atomic.Pointer[chi.Context] // copy, once Detach has been called
-
-	uploads uploads
+	route *chi.Context // chi's, or ours; nil outside a router
+	copy  *routeCopy   // made by Capture
+	ours  bool         // route is: see around and separate
+	kept  bool         // route is ours, and the tasks'
+	over  atomic.Bool  // what contexts answer is the copy, or what was kept
 }
 
-var _ bgtasks.Host = (*host)(nil)
+var _ bgtasks.Host = (*exchange)(nil)
 
-func (h *host) init(x *exchange, req *http.Request) {
-	h.x, h.parent, h.method = x, req.Context(), req.Method
+func (h *host) init(x *exchange, w http.ResponseWriter, req *http.Request) {
+	h.parent, h.method = req.Context(), req.Method
 	h.route = chi.RouteContext(h.parent)
-	if h.route != nil && h.underTimeout() {
-		h.separate()
+	if h.route != nil && h.underTimeout(w) {
+		x.separate()
 	}
-	h.uploads.had = req.MultipartForm
+	if form := req.MultipartForm; form != nil {
+		x.extra.get().uploads.had = form
+	}
 }
 
-func (h *host) Deadline() (time.Time, bool) { return h.parent.Deadline() }
-func (h *host) Done() <-chan struct{}       { return h.parent.Done() }
-func (h *host) Err() error                  { return h.parent.Err() }
+// requestContext is the context of the request, with chi's route context replaced by a
+// copy once the request is over. It is a pointer, so making one does not allocate.
+type requestContext struct{ x *exchange }
 
-// Value answers for requestContext.
-func (h *host) Value(key any) any {
+var _ context.Context = requestContext{}
+
+func (c requestContext) Deadline() (time.Time, bool) { return c.x.host.parent.Deadline() }
+func (c requestContext) Done() <-chan struct{}       { return c.x.host.parent.Done() }
+func (c requestContext) Err() error                  { return c.x.host.parent.Err() }
+func (c requestContext) String() string              { return "chimw.requestContext" }
+
+func (c requestContext) Value(key any) any {
 	switch key {
 	case chi.RouteCtxKey:
-		if over := h.over.Load(); over != nil {
-			return over
+		if route := c.x.host.answer(); route != nil {
+			return route
 		}
+	case uploadsKey{}:
+		return &c.x.extra.get().uploads
+	}
+	return c.x.host.parent.Value(key)
+}
+
+// answer is the route context for contexts inside the middleware, where it is not the
+// parent's.
+func (h *host) answer() *chi.Context {
+	switch {
+	case !h.over.Load():
 		if h.ours {
 			return h.route
 		}
-	case uploadsKey{}:
-		return &h.uploads
+		return nil
+	case h.kept:
+		return h.route
 	}
-	return h.parent.Value(key)
+	return h.copy.get()
 }
 
 // Capture makes the copy of the route context.
-func (h *host) Capture(ctx context.Context) context.Context {
-	route := chi.RouteContext(ctx)
+func (x *exchange) Capture(ctx context.Context) context.Context {
+	h, route := &x.host, chi.RouteContext(ctx)
 	switch {
 	case route == nil:
 		return ctx
-	case route == h.over.Load(): // the list has started while the handler was stuck
+	case !h.over.Load():
+		if h.route != nil {
+			h.refresh()
+		}
+	case route == h.answer(): // the list has started while the handler was stuck
 		return ctx
-	}
-	if h.route != nil && h.over.Load() == nil {
-		h.refresh()
 	}
 	if route != h.route { // a router inside the middleware has made it
 		return context.WithValue(ctx, chi.RouteCtxKey, route.Clone())
@@ -109,22 +126,25 @@ func (h *host) recycle() {
 // underTimeout reports that http.TimeoutHandler is somewhere outside: its writer is known by
 // what it lacks. It answers for a handler that takes too long, and returns while that still
 // runs.
-func (h *host) underTimeout() bool {
+func (h *host) underTimeout(w http.ResponseWriter) bool {
 	if _, limited := h.parent.Deadline(); !limited {
 		return false
 	}
-	_, flushes := innermost(h.x.writer.inner).(http.Flusher)
+	_, flushes := innermost(w).(http.Flusher)
 	return !flushes
 }
 
 // gaveUp reports that http.TimeoutHandler has answered already.
-func (h *host) gaveUp() bool { return h.parent.Err() != nil && h.underTimeout() }
+func (x *exchange) gaveUp(w http.ResponseWriter) bool {
+	return x.host.parent.Err() != nil && x.host.underTimeout(w)
+}
 
 // separate gives a request under http.TimeoutHandler a route context of its own: chi's may
 // belong to another request long before this one's handler returns.
-func (h *host) separate() {
-	h.outer, h.ours = h.route, true
-	h.route = h.outer.Clone()
+func (x *exchange) separate() {
+	h, outer := &x.host, x.host.route
+	x.extra.get().outer = outer
+	h.route, h.ours = outer.Clone(), true
 	inOrder(h.parent)
 	if h.parent.Err() != nil { // and it may already: nothing in the copy can be trusted
 		h.route = chi.NewRouteContext()
@@ -138,14 +158,15 @@ const margin = 10 * time.Millisecond
 // time to. (http.TimeoutHandler inside a router also returns when the client goes, of which
 // there is no warning: it is not safe there, with or without this package, as chi itself
 // goes on using the route context. Around the router it is.)
-func (h *host) giveBack() {
-	if h.outer == nil || h.parent.Err() != nil {
+func (x *exchange) giveBack() {
+	extra, h := x.extra.made.Load(), &x.host
+	if extra == nil || extra.outer == nil || h.parent.Err() != nil {
 		return
 	}
 	if at, _ := h.parent.Deadline(); time.Until(at) < margin {
 		return
 	}
-	o := h.outer
+	o := extra.outer
 	o.RoutePath, o.RouteMethod = h.route.RoutePath, h.route.RouteMethod
 	o.RoutePatterns = append(o.RoutePatterns[:0], h.route.RoutePatterns...)
 	o.URLParams.Keys = append(o.URLParams.Keys[:0], h.route.URLParams.Keys...)
@@ -159,24 +180,23 @@ func inOrder(ctx context.Context) { context.AfterFunc(ctx, func() {})() }
 
 // refresh makes the copy, again if routing has gone on since the last time.
 func (h *host) refresh() {
-	if h.copy == nil || len(h.copy.RoutePatterns) != len(h.route.RoutePatterns) ||
-		len(h.copy.URLParams.Keys) != len(h.route.URLParams.Keys) {
-		h.copy = h.route.Clone()
+	if h.copy == nil || !h.copy.of(h.route) {
+		h.copy = copyRoute(h.route)
 	}
 }
 
 // Detach has contexts answer the copy from now on.
-func (h *host) Detach(returned bool) bgtasks.Outcome {
-	if h.copy != nil && h.over.Load() == nil {
+func (x *exchange) Detach(returned bool) bgtasks.Outcome {
+	if h := &x.host; h.copy != nil && !h.over.Load() {
 		switch {
 		case returned && h.ours:
-			h.copy = h.route // which nobody takes away
+			h.kept = true // nobody takes it away
 		case returned:
 			h.refresh()
 		}
-		h.over.Store(h.copy)
+		h.over.Store(true)
 	}
-	o := h.x.writer.outcome()
+	o := x.writer.outcome()
 	if o.Status == 0 {
 		o.Status = http.StatusOK
 	}
@@ -185,10 +205,10 @@ func (h *host) Detach(returned bool) bgtasks.Outcome {
 
 // About describes the request. The route's pattern is complete once the handler has been
 // reached. Where there is a copy, the original may be being routed on elsewhere.
-func (h *host) About(ctx context.Context) bgtasks.Info {
-	route := chi.RouteContext(ctx)
-	if route == h.route && h.copy != nil {
-		route = h.copy
+func (x *exchange) About(ctx context.Context) bgtasks.Info {
+	h, route := &x.host, chi.RouteContext(ctx)
+	if route == h.route && h.copy != nil && !h.kept {
+		route = h.copy.get()
 	}
 	return bgtasks.Info{
 		Route:     route.RoutePattern(),
@@ -197,14 +217,21 @@ func (h *host) About(ctx context.Context) bgtasks.Info {
 	}
 }
 
-func (h *host) Writing() (progress uint64, writing bool) { return h.x.writer.progress() }
+func (x *exchange) Writing() (progress uint64, writing bool) { return x.writer.progress() }
 
 // Cleanup returns how to remove the uploaded files, also for a form that a handler which
 // outlives this middleware (http.TimeoutHandler inside) may still parse.
-func (h *host) Cleanup() func() error {
-	h.uploads.keep(h.x.req.MultipartForm)
-	if h.uploads.none() && !strings.HasPrefix(h.x.req.Header.Get("Content-Type"), "multipart/") {
-		return nil
+func (x *exchange) Cleanup() func() error {
+	extra := x.extra.made.Load()
+	if form := x.req.MultipartForm; form != nil {
+		extra = x.extra.get()
+		extra.uploads.keep(form)
 	}
-	return h.uploads.remove
+	if extra == nil || extra.uploads.none() {
+		if !strings.HasPrefix(x.req.Header.Get("Content-Type"), "multipart/") {
+			return nil
+		}
+		extra = x.extra.get()
+	}
+	return extra.uploads.remove
 }

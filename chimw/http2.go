@@ -16,7 +16,6 @@ type closeNotifier interface{ CloseNotify() <-chan bool }
 // the frame that ends the stream is in the connection's buffer; the write to the socket is
 // the connection's next.
 type streamEnd struct {
-	ctx  context.Context // the request's
 	once sync.Once
 	end  *ends
 }
@@ -26,9 +25,10 @@ type ends struct {
 	closed chan struct{} // for us
 }
 
-// watch begins to listen, which must happen before the handler chain has returned. It is
-// nil where no writer in w has a CloseNotify: inside http.TimeoutHandler.
-func (s *streamEnd) watch(w http.ResponseWriter) *ends {
+// watchStream begins to listen, which must happen before the handler chain has returned. It
+// is nil where no writer in w has a CloseNotify: inside http.TimeoutHandler.
+func (x *exchange) watchStream(w http.ResponseWriter) *ends {
+	s, ctx := &x.extra.get().stream, x.host.parent
 	s.once.Do(func() {
 		notifier, ok := find[closeNotifier](w)
 		if !ok {
@@ -40,7 +40,7 @@ func (s *streamEnd) watch(w http.ResponseWriter) *ends {
 		source := notifier.CloseNotify()
 		end := &ends{make(chan bool, 1), make(chan struct{})}
 		go func() {
-			s.wait(source)
+			awaitEnd(ctx, source)
 			end.notify <- true
 			close(end.closed)
 		}()
@@ -49,11 +49,11 @@ func (s *streamEnd) watch(w http.ResponseWriter) *ends {
 	return s.end
 }
 
-func (s *streamEnd) wait(source <-chan bool) {
+func awaitEnd(ctx context.Context, source <-chan bool) {
 	select {
 	case <-source:
 		return
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 	}
 	limit := time.NewTimer(streamEndLimit)
 	defer limit.Stop()
@@ -76,12 +76,12 @@ func speaksHTTP2(w http.ResponseWriter) bool {
 // the list starts by Config.SendTimeout.
 const streamEndLimit = time.Minute
 
-// streamEnd is closed at the end of the stream; nil where there is none to hear of.
-func (x *exchange) streamEnd() <-chan struct{} {
-	if !x.http2 && !speaksHTTP2(x.writer.inner) {
+// streamEnd is closed at the end of the stream of w; nil where there is none to hear of.
+func (x *exchange) streamEnd(w http.ResponseWriter) <-chan struct{} {
+	if !x.writer.http2 && !speaksHTTP2(w) {
 		return nil
 	}
-	if end := x.writer.stream.watch(x.writer.inner); end != nil {
+	if end := x.watchStream(w); end != nil {
 		return end.closed
 	}
 	return nil

@@ -27,6 +27,7 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 			panic("chimw: BackgroundTasks needs a handler to wrap")
 		}
 		router, _ := next.(chi.Routes)
+		var sets methodSets
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if r.Opened(req.Context()) {
 				next.ServeHTTP(w, req)
@@ -36,8 +37,8 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 			if router != nil {
 				x.host.around(router)
 			}
-			defer x.finish()
-			next.ServeHTTP(x.methods, x.req)
+			defer x.finish(r)
+			next.ServeHTTP(sets.give(&x.writer, w), x.req)
 			x.returned = true
 		})
 	}

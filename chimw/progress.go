@@ -10,48 +10,66 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 )
 
-// calls tells whether a handler is inside a write of its response, and whether that write
-// gets on. A client that does not read leaves a handler stuck in one, for ever by net/http's
-// defaults; one that reads slowly does not. A single Write is one step, however large.
-type calls struct {
-	count atomic.Uint64             // low half: writes under way; high half: steps done
-	file  atomic.Pointer[io.Seeker] // that is being sent
+// calls tells whether a handler is inside a call of its response writer, and whether that
+// gets on. A client that does not read leaves a handler stuck in a write, for ever by
+// net/http's defaults; one that reads slowly does not. A single Write is one step, however
+// large.
+//
+// It also keeps calls out once the writer is sealed: the lowest bit says so, then comes the
+// number of calls under way, and the high half counts those that have ended.
+type calls struct{ atomic.Uint64 }
+
+const (
+	sealedBit = 1
+	call      = 2
+	step      = 1 << 32
+)
+
+// enter is false for a writer that is sealed. If it is true, leave is called after it.
+func (c *calls) enter() bool {
+	if c.Add(call)&sealedBit == 0 {
+		return true
+	}
+	c.Add(^uint64(call - 1)) // minus call
+	return false
 }
 
-const step = 1 << 32
+func (c *calls) leave() { c.Add(step - call) }
 
-func (c *calls) enter() *calls {
-	c.count.Add(1)
-	return c
-}
-
-func (c *calls) leave() { c.count.Add(step - 1) }
+// seal lets no more calls in, and reports whether none is under way.
+func (c *calls) seal() (empty bool) { return c.Or(sealedBit)%step < call }
 
 func (w *writer) progress() (progress uint64, writing bool) {
-	n := w.calls.count.Load()
-	if f := w.calls.file.Load(); f != nil {
-		if at, err := (*f).Seek(0, io.SeekCurrent); err == nil { // sendfile moves it
-			return n + uint64(at), true
+	n := w.calls.Load()
+	if extra := w.x.extra.made.Load(); extra != nil {
+		if f := extra.file.Load(); f != nil {
+			if at, err := (*f).Seek(0, io.SeekCurrent); err == nil { // sendfile moves it
+				return n + uint64(at), true
+			}
 		}
 	}
-	return n, n%step > 0
+	return n, n%step >= call
 }
 
 // readFrom sends a whole body in one call, which may take long though all is well: it is
 // stuck only if it is known not to get on, which is not known where src is special.
 func (w *writer) readFrom(src io.Reader) (int64, error) {
-	if w.late() {
+	if !w.enter() {
 		return 0, bgtasks.ErrResponseSent
 	}
+	inner := w.inner.(io.ReaderFrom)
 	if file := fileIn(src); file != nil {
-		w.calls.file.Store(&file)
-		defer w.calls.file.Store(nil)
-		defer w.calls.enter().leave()
-	} else if !special(src) {
+		sending := &w.x.extra.get().file
+		sending.Store(&file)
+		defer sending.Store(nil)
+		defer w.calls.leave()
+	} else if special(src) {
+		w.calls.leave()
+	} else {
 		src = counted{src, &w.calls}
-		defer w.calls.enter().leave()
+		defer w.calls.leave()
 	}
-	n, err := w.inner.(io.ReaderFrom).ReadFrom(src)
+	n, err := inner.ReadFrom(src)
 	return n, w.wrote(n, err)
 }
 
@@ -97,6 +115,6 @@ type counted struct {
 
 func (r counted) Read(p []byte) (int, error) {
 	r.calls.leave()
-	defer r.calls.enter()
+	defer r.calls.Add(call) // also where the writer has been sealed meanwhile
 	return r.Reader.Read(p)
 }

@@ -20,22 +20,26 @@ const settle = 5 * time.Millisecond
 
 // startWhenSent starts the list when the response has been sent. It does not block, and is
 // called once the handler chain inside the middleware has returned: some of what is outside
-// has yet to.
-func (x *exchange) startWhenSent() {
-	ctx := x.host.parent
-	x.host.gone = errors.Is(ctx.Err(), context.Canceled)
+// has yet to. w is the response writer outside.
+func (x *exchange) startWhenSent(r *bgtasks.Runner, w http.ResponseWriter) {
+	x.noteGone()
 	switch {
-	case x.outcome.Hijacked, !served(ctx):
+	case x.unheld():
 		x.start(x.whole())
-	case x.conn != nil && !x.http2 && !x.late:
+	case x.conn != nil && !x.writer.http2 && !x.late:
 		x.conn.startWhenIdle(x)
 	default:
 		if x.conn == nil {
-			warnNotAttached(x.runner)
+			warnNotAttached(r)
 		}
-		x.startWhenSettled(ctx)
+		x.startWhenSettled(x.host.parent, w)
 	}
 }
+
+func (x *exchange) noteGone() { x.gone = errors.Is(x.host.parent.Err(), context.Canceled) }
+
+// unheld reports that nothing is to be waited for.
+func (x *exchange) unheld() bool { return x.hijacked || !served(x.host.parent) }
 
 // served reports whether there is a server that is to send the response: not in a test with
 // a recorder, nor for a request that a task makes up. Servers other than net/http's set at
@@ -48,8 +52,8 @@ func served(ctx context.Context) bool {
 }
 
 // startWhenSettled is for where nothing tells the end of the last write.
-func (x *exchange) startWhenSettled(ctx context.Context) {
-	if end := x.streamEnd(); end != nil {
+func (x *exchange) startWhenSettled(ctx context.Context, w http.ResponseWriter) {
+	if end := x.streamEnd(w); end != nil {
 		go func() {
 			<-end
 			x.startSoon()

@@ -17,53 +17,59 @@ import (
 // A late write must not get through: net/http's buffers belong to another response by
 // then (HTTP/1.1), or it panics (HTTP/2).
 type writer struct {
-	inner  http.ResponseWriter
-	list   *bgtasks.List
-	http2  bool
-	sealed atomic.Bool
-	calls  calls
-	stream streamEnd
+	x     *exchange
+	inner http.ResponseWriter // for those who have entered; nil once sealed, unless a call is under way
+	calls calls
+	http2 bool
 
-	status   atomic.Int32 // these two are also read while the handler is stuck in a write
-	bytes    atomic.Int64
-	failed   error // of the first write that failed
+	// These are also read while the handler is stuck in a write.
+	status atomic.Int32
+	failed atomic.Bool // one write has
+	bytes  atomic.Int64
+
 	hijacked bool
 }
 
-func (w *writer) init(inner http.ResponseWriter, req *http.Request, list *bgtasks.List) {
-	w.inner, w.list, w.http2 = inner, list, req.ProtoMajor >= 2
-	w.stream.ctx = req.Context()
+func (w *writer) init(x *exchange, inner http.ResponseWriter, req *http.Request) {
+	w.x, w.inner, w.http2 = x, inner, req.ProtoMajor >= 2
 }
 
 func (w *writer) outcome() bgtasks.Outcome {
 	return bgtasks.Outcome{Status: int(w.status.Load()), Bytes: w.bytes.Load()}
 }
 
-func (w *writer) seal() { w.sealed.Store(true) }
-
-// late reports, and logs, that the response is over.
-func (w *writer) late() bool {
-	if !w.sealed.Load() {
-		return false
+// seal ends the use of inner, which is the server's, and holds on to buffers of its own.
+func (w *writer) seal() {
+	if w.calls.seal() {
+		w.inner = nil
 	}
-	w.list.Report(bgtasks.ErrResponseSent)
-	return true
+}
+
+// enter begins a call, and is false if the response is over, which it reports. If it is true,
+// w.calls.leave is called at the end.
+func (w *writer) enter() bool {
+	if w.calls.enter() {
+		return true
+	}
+	w.x.list.Report(bgtasks.ErrResponseSent)
+	return false
 }
 
 // Header of a sealed writer is a new one each time: net/http may still be reading the
 // original.
 func (w *writer) Header() http.Header {
-	if w.sealed.Load() {
+	if !w.calls.enter() {
 		return make(http.Header)
 	}
+	defer w.calls.leave()
 	return w.inner.Header()
 }
 
 func (w *writer) WriteHeader(status int) {
-	if w.late() {
+	if !w.enter() {
 		return
 	}
-	defer w.calls.enter().leave()
+	defer w.calls.leave()
 	w.inner.WriteHeader(status)
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.settled(status)
@@ -74,10 +80,10 @@ func (w *writer) WriteHeader(status int) {
 func (w *writer) settled(status int) { w.status.CompareAndSwap(0, int32(status)) }
 
 func (w *writer) Write(p []byte) (int, error) {
-	if w.late() {
+	if !w.enter() {
 		return 0, bgtasks.ErrResponseSent
 	}
-	defer w.calls.enter().leave()
+	defer w.calls.leave()
 	n, err := w.inner.Write(p)
 	return n, w.wrote(int64(n), err)
 }
@@ -86,8 +92,8 @@ func (w *writer) Write(p []byte) (int, error) {
 func (w *writer) wrote(n int64, err error) error {
 	w.bytes.Add(n)
 	w.settled(http.StatusOK)
-	if err != nil && w.failed == nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
-		w.failed = err
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
+		w.failed.Store(true)
 	}
 	return err
 }
@@ -96,46 +102,48 @@ func (w *writer) wrote(n int64, err error) error {
 // called only where inner has it.
 
 func (w *writer) writeString(s string) (int, error) {
-	if w.late() {
+	if !w.enter() {
 		return 0, bgtasks.ErrResponseSent
 	}
-	defer w.calls.enter().leave()
+	defer w.calls.leave()
 	n, err := w.inner.(interface{ WriteString(string) (int, error) }).WriteString(s)
 	return n, w.wrote(int64(n), err)
 }
 
 func (w *writer) flush() {
-	if w.late() {
+	if !w.enter() {
 		return
 	}
-	defer w.calls.enter().leave()
+	defer w.calls.leave()
 	w.inner.(http.Flusher).Flush()
 	w.settled(http.StatusOK)
 }
 
 func (w *writer) flushError() error {
-	if w.late() {
+	if !w.enter() {
 		return bgtasks.ErrResponseSent
 	}
-	defer w.calls.enter().leave()
+	defer w.calls.leave()
 	err := w.inner.(interface{ FlushError() error }).FlushError()
 	w.settled(http.StatusOK)
 	return err
 }
 
 func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.late() {
+	if !w.enter() {
 		return nil, nil, bgtasks.ErrResponseSent
 	}
+	defer w.calls.leave()
 	c, rw, err := w.inner.(http.Hijacker).Hijack()
 	w.hijacked = w.hijacked || err == nil
 	return c, rw, err
 }
 
 func (w *writer) push(target string, opts *http.PushOptions) error {
-	if w.late() {
+	if !w.enter() {
 		return bgtasks.ErrResponseSent
 	}
+	defer w.calls.leave()
 	return w.inner.(http.Pusher).Push(target, opts)
 }
 
@@ -147,39 +155,43 @@ type controller interface {
 }
 
 func (w *writer) setReadDeadline(t time.Time) error {
-	if w.late() {
+	if !w.enter() {
 		return bgtasks.ErrResponseSent
 	}
+	defer w.calls.leave()
 	return w.inner.(controller).SetReadDeadline(t)
 }
 
 func (w *writer) setWriteDeadline(t time.Time) error {
-	if w.late() {
+	if !w.enter() {
 		return bgtasks.ErrResponseSent
 	}
+	defer w.calls.leave()
 	return w.inner.(controller).SetWriteDeadline(t)
 }
 
 func (w *writer) enableFullDuplex() error {
-	if w.late() {
+	if !w.enter() {
 		return bgtasks.ErrResponseSent
 	}
+	defer w.calls.leave()
 	return w.inner.(controller).EnableFullDuplex()
 }
 
 // closeNotify hands out a channel of its own on HTTP/2, where the middleware listens too:
 // net/http sends one value.
 func (w *writer) closeNotify() <-chan bool {
-	switch {
-	case w.late():
-		return make(chan bool)
-	case w.http2 || speaksHTTP2(w.inner):
-		if end := w.stream.watch(w.inner); end != nil {
-			return end.notify
-		}
+	if !w.enter() {
 		return make(chan bool)
 	}
-	return w.inner.(closeNotifier).CloseNotify()
+	defer w.calls.leave()
+	if !w.http2 && !speaksHTTP2(w.inner) {
+		return w.inner.(closeNotifier).CloseNotify()
+	}
+	if end := w.x.watchStream(w.inner); end != nil {
+		return end.notify
+	}
+	return make(chan bool)
 }
 
 // w0 is the writer without optional methods, which those in methodsets.go add.
@@ -187,9 +199,10 @@ type w0 struct{ *writer }
 
 // Unwrap is for http.ResponseController, and for middleware that looks for its own writer.
 func (w w0) Unwrap() http.ResponseWriter {
-	if w.sealed.Load() {
+	if !w.calls.enter() {
 		return sealed(w)
 	}
+	defer w.calls.leave()
 	return w.inner
 }
 
