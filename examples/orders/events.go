@@ -71,7 +71,6 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	s := stream{w, http.NewResponseController(w)}
-	_ = s.to.SetReadDeadline(time.Time{}) // the server's ReadTimeout would end the request's context
 	if s.send(": watching\n\n") != nil {
 		return
 	}

@@ -27,9 +27,6 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request, server Server
 		return
 	}
 	out := events{w, http.NewResponseController(w), r.URL.Query().Has("parts")}
-	// net/http goes on reading while the handler runs, to see the client go, and takes the end of
-	// the server's ReadTimeout for that (connReader.backgroundRead).
-	_ = out.control.SetReadDeadline(time.Time{})
 	defer out.end()
 	select {
 	case i.streams <- struct{}{}:
