@@ -25,7 +25,7 @@ type api struct {
 
 func newAPI(cfg *config, dir string, store *Store, mailer Mailer, feed *feed) (*api, error) {
 	for _, name := range []string{"thumbnails", "reports", "temp"} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, name), private); err != nil {
 			return nil, err
 		}
 	}

@@ -107,7 +107,7 @@ type uploadLog struct {
 
 // logUpload appends a line to a file. The quotes keep an upload's name within its line.
 func logUpload(_ context.Context, in uploadLog) error {
-	f, err := os.OpenFile(in.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(in.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

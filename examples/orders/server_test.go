@@ -25,7 +25,9 @@ func TestFoldersAreForTheirOwnerOnly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = newMailer(&config{}, dir)
 	require.NoError(t, err)
-	for _, path := range []string{dir, filepath.Join(dir, "outbox")} {
+	_, err = newAPI(&config{}, dir, nil, nil, nil)
+	require.NoError(t, err)
+	for _, path := range []string{dir, filepath.Join(dir, "outbox"), filepath.Join(dir, "temp"), filepath.Join(dir, "reports")} {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		assert.Zero(t, info.Mode().Perm()&0o077, path)
