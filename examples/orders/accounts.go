@@ -57,8 +57,8 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := rand.Text()
-	err = a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
-		return a.recordLogin(r, user), insertSession(r.Context(), tx, token, user)
+	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+		return a.recordLogin(r, user), insertSession(ctx, tx, token, user)
 	})
 	if err != nil {
 		fail(w, r, err)

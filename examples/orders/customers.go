@@ -48,11 +48,11 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := Customer{ID: id, Name: in.Name, Email: in.Email, Sync: "pending"}
-	err = a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
+	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
 		return []followUp{{"sync customer", bgtasks.Bind(syncCustomer, customerSync{a.store, a.crm, c}), []bgtasks.Option{
 			bgtasks.Timeout(a.crmTimeout),
 			recordEnd(func(ctx context.Context, failure error) error { return a.store.SyncEnded(ctx, id, failure) }),
-		}}}, upsertCustomer(r.Context(), tx, c)
+		}}}, upsertCustomer(ctx, tx, c)
 	})
 	if err != nil {
 		fail(w, r, err)

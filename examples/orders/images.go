@@ -48,8 +48,8 @@ func (a *api) uploadImage(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, unprocessable("the file's name is missing or too long"))
 		return
 	}
-	err = a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
-		err := insertImage(r.Context(), tx, &image)
+	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+		err := insertImage(ctx, tx, &image)
 		return a.processImage(image, file), err
 	})
 	if err != nil {

@@ -33,8 +33,8 @@ func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 	if !accept(w, r, &item) {
 		return
 	}
-	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
-		return a.tellKeeper("New item", item), insertItem(r.Context(), tx, item)
+	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+		return a.tellKeeper("New item", item), insertItem(ctx, tx, item)
 	})
 	if err != nil {
 		fail(w, r, err)
@@ -45,8 +45,8 @@ func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) deleteItem(w http.ResponseWriter, r *http.Request) {
-	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
-		item, err := deleteItem(r.Context(), tx, chi.URLParam(r, "id"))
+	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+		item, err := deleteItem(ctx, tx, chi.URLParam(r, "id"))
 		return a.tellKeeper("Deleted item", item), err
 	})
 	if err != nil {

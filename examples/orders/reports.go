@@ -53,8 +53,8 @@ func (a *api) requestReport(w http.ResponseWriter, r *http.Request) {
 	if in.Filters.Days > 0 {
 		report.Since = report.RequestedAt.AddDate(0, 0, -in.Filters.Days)
 	}
-	err := a.store.change(r.Context(), func(tx *sql.Tx) ([]followUp, error) {
-		err := insertReport(r.Context(), tx, &report)
+	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+		err := insertReport(ctx, tx, &report)
 		return a.generate(report), err
 	})
 	if err != nil {
