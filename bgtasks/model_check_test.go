@@ -41,6 +41,7 @@ type realList struct {
 
 	mu    sync.Mutex
 	task  context.Context // of the latest attempt
+	told  int             // how often its start has been told to those who wait for it
 	trace []string
 }
 
@@ -133,6 +134,16 @@ func (l *realList) Cleanup() func() error {
 		return nil
 	}
 	return func() error { l.write("cleanup"); return nil }
+}
+
+// watch is AfterResponse.
+func (l *realList) watch(ctx context.Context) bool {
+	_, ok := bgtasks.AfterResponse(ctx, func(bgtasks.Outcome) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.told++
+	})
+	return ok
 }
 
 func (l *realList) add(ctx context.Context, bad bool, t modelTask) {
@@ -234,13 +245,15 @@ func (c *checker) compare() {
 	for i, l := range c.lists {
 		want := c.model.lists[i]
 		l.mu.Lock()
-		trace := l.trace
+		trace, told := l.trace, l.told
 		l.mu.Unlock()
 		require.Equal(c.t, want.trace, trace, "%s, list %d: %v", c.label, i, c.steps)
+		require.Equal(c.t, want.told, told, "%s, list %d: %v", c.label, i, c.steps)
 		require.Equal(c.t, len(want.queue), l.Len(), "%s, list %d: %v", c.label, i, c.steps)
 	}
 	require.Equal(c.t, c.model.stats, c.runner.Stats(), "%s: %v", c.label, c.steps)
 	checkBalance(c.t, c.runner.Stats())
+	require.Equal(c.t, c.model.snapshot(), counted(c.runner.Snapshot(0)), "%s: %v", c.label, c.steps)
 	c.compareWait()
 	for i, s := range c.shutdowns {
 		c.compareShutdown(i, s)

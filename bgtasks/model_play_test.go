@@ -85,6 +85,7 @@ var moves = []func(*player){
 	(*player).addByHandler, (*player).addByHandler, (*player).addByHandler, (*player).addByHandler,
 	(*player).addByTask, (*player).addByTask, (*player).addByFormerTask,
 	(*player).forgetByHandler, (*player).forgetByTask,
+	(*player).watchByHandler, (*player).watchByTask,
 	(*player).await,
 	(*player).start, (*player).start,
 	(*player).finish, (*player).finish, (*player).finish, (*player).finish, (*player).finish, (*player).finish,
@@ -219,6 +220,25 @@ func (p *player) forgetByTask() {
 	p.command(i, command{do: func(ctx context.Context) error { got = bgtasks.Forget(ctx, name); return nil }})
 	if want != got {
 		p.fail("Forget of %d, and not %d", got, want)
+	}
+}
+
+func (p *player) watchByHandler() {
+	i, m, l := p.list()
+	p.note("watch %d", i)
+	if want, got := m.watch(false), l.watch(l.ctx); want != got {
+		p.fail("AfterResponse: %v, and not %v", got, want)
+	}
+}
+
+func (p *player) watchByTask() {
+	i, m, l := p.list()
+	if l.task == nil {
+		return
+	}
+	p.note("watch %d by a task", i)
+	if want, got := m.watch(true), l.watch(l.task); want != got {
+		p.fail("AfterResponse: %v, and not %v", got, want)
 	}
 }
 

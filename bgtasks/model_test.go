@@ -33,6 +33,8 @@ type modelList struct {
 	outcome   bgtasks.Outcome
 	heldSince time.Duration
 	gaveUp    bool
+	watchers  int // waiting for its start: see AfterResponse
+	told      int // of it
 	failed    bool
 	accepted  int
 	queue     []*modelTask
@@ -137,11 +139,24 @@ func (l *modelList) forget(name string) (n int) {
 		l.log("forgotten %s", t)
 		return true
 	})
-	if l.phase == modelOpen && len(l.queue) == 0 {
+	if n > 0 && l.phase == modelOpen && l.idle() {
 		l.leave()
 	}
 	return n
 }
+
+// watch is AfterResponse; it reports whether there is a start to wait for.
+func (l *modelList) watch(own bool) bool {
+	if own || l.returned || l.phase != modelOpen {
+		return false
+	}
+	l.enter()
+	l.watchers++
+	return true
+}
+
+// idle reports that there is nothing to do for l, though it may be for what it has to clean up.
+func (l *modelList) idle() bool { return len(l.queue) == 0 && l.watchers == 0 }
 
 // await is Await: the handler has returned.
 func (l *modelList) await(o bgtasks.Outcome) {
@@ -149,7 +164,7 @@ func (l *modelList) await(o bgtasks.Outcome) {
 		return
 	}
 	l.returned, l.outcome = true, o
-	if len(l.queue) == 0 && !l.cleanup {
+	if l.idle() && !l.cleanup {
 		l.close()
 		return
 	}
@@ -167,6 +182,8 @@ func (l *modelList) start(o bgtasks.Outcome) {
 
 // begin takes a place, or waits for one; a list without tasks needs none.
 func (l *modelList) begin() {
+	l.told += l.watchers
+	l.watchers = 0
 	switch m := l.m; {
 	case len(l.queue) == 0:
 		l.close()

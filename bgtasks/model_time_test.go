@@ -131,7 +131,7 @@ func (l *modelList) giveUp() {
 	if l.gaveUp {
 		return
 	}
-	l.gaveUp = true
+	l.gaveUp, l.watchers = true, 0
 	left := l.queue
 	if l.current != nil {
 		left = append([]*modelTask{l.current}, left...)

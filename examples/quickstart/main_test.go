@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/chi-bgtasks/chi-bgtasks/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
