@@ -18,6 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
@@ -53,6 +56,7 @@ type base[Tx any] struct {
 	open    func(*bgtasks.Runner, bgriver.Config) (*bgriver.Queue[Tx], error)
 	begin   func(ctx context.Context) (tx Tx, commit, rollback func() error, err error)
 	exec    func(ctx context.Context, tx Tx, query string) error
+	driver  func() riverdriver.Driver[Tx]
 	strings func(ctx context.Context, query string) ([]string, error) // of one column
 }
 
@@ -96,6 +100,7 @@ func sqliteAt(t testing.TB, url string) *base[*sql.Tx] {
 		open: func(run *bgtasks.Runner, cfg bgriver.Config) (*bgriver.Queue[*sql.Tx], error) {
 			return bgriver.OpenSQLite(t.Context(), db, run, cfg)
 		},
+		driver: func() riverdriver.Driver[*sql.Tx] { return riversqlite.New(db) },
 		begin: func(ctx context.Context) (*sql.Tx, func() error, func() error, error) {
 			tx, err := db.BeginTx(ctx, nil)
 			if err != nil {
@@ -162,6 +167,7 @@ func postgresAt(t testing.TB, url string) *base[pgx.Tx] {
 		open: func(run *bgtasks.Runner, cfg bgriver.Config) (*bgriver.Queue[pgx.Tx], error) {
 			return bgriver.OpenPostgres(t.Context(), pool, run, cfg)
 		},
+		driver: func() riverdriver.Driver[pgx.Tx] { return riverpgxv5.New(pool) },
 		begin: func(ctx context.Context) (pgx.Tx, func() error, func() error, error) {
 			tx, err := pool.Begin(ctx)
 			if err != nil {

@@ -2,10 +2,9 @@ package bgriver_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 	"time"
-
-	"database/sql"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"

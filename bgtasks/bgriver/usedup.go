@@ -2,10 +2,9 @@ package bgriver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
-
-	"encoding/json"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/riverqueue/river"

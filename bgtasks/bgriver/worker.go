@@ -107,8 +107,8 @@ func forRiver(ctx context.Context, err error, u unit, i int) error {
 }
 
 const (
-	recordTimeout = 5 * time.Second // for one try, and for all of them once the attempt is over
-	recordPause   = 100 * time.Millisecond
+	recordPause = 100 * time.Millisecond
+	lastRecord  = 5 * time.Second // for the last try, when the attempt is over
 )
 
 // record stores that the current step is done, in a transaction of its own. It goes on trying
@@ -116,22 +116,24 @@ const (
 // that is away for a moment is no reason to send a mail twice. A shutdown that cuts the
 // attempt short does not keep it from one try.
 func (w *worker[Tx]) record(ctx context.Context, job *river.Job[unit]) error {
-	for {
-		err := w.recordOnce(context.WithoutCancel(ctx), job)
-		if err == nil {
+	for ctx.Err() == nil {
+		if w.recordOnce(ctx, job) == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("bgriver: the step is done, but this could not be recorded: it will be run again: %w", err)
 		case <-time.After(recordPause):
 		}
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRecord)
+	defer cancel()
+	if err := w.recordOnce(last, job); err != nil {
+		return fmt.Errorf("bgriver: the step is done, but this could not be recorded: it will be run again: %w", err)
+	}
+	return nil
 }
 
 func (w *worker[Tx]) recordOnce(ctx context.Context, job *river.Job[unit]) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
 	return w.db.inTx(ctx, func(tx Tx) error { return recordTx(ctx, tx, job) })
 }
 
