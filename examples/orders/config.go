@@ -30,6 +30,7 @@ type config struct {
 	faults         bool
 	pace           time.Duration
 	demo           bool
+	debug          string
 }
 
 const usage = `orders takes orders and processes them in the background.
@@ -62,6 +63,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.BoolVar(&c.faults, "faults", false, "let requests ask for failing steps (header "+faultHeader+"), to see what happens")
 	fs.DurationVar(&c.pace, "pace", 0, "pause before the work of each task, to watch (default none)")
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
+	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
 
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -136,6 +138,9 @@ func (c *config) check() error {
 		if err != nil {
 			return err
 		}
+	}
+	if user, password, _ := strings.Cut(c.debug, ":"); c.debug != "" && (user == "" || password == "") {
+		return errors.New("-debug: must be user:password") // which is not to be in a log
 	}
 	switch c.logFormat {
 	case "auto", "text", "json":

@@ -31,6 +31,7 @@ var settings = map[string]string{
 	"faults":          "true",
 	"pace":            "1ms",
 	"demo":            "true",
+	"debug":           "ann:secret",
 }
 
 var changed = config{
@@ -52,6 +53,7 @@ var changed = config{
 	faults:         true,
 	pace:           time.Millisecond,
 	demo:           true,
+	debug:          "ann:secret",
 }
 
 func envName(flagName string) string {
@@ -149,6 +151,9 @@ var badSettings = []struct{ name, value, says string }{
 	{"task-timeout", "-1s", "0 or more"},
 	{"pace", "-1ms", "0 or more"},
 	{"demo", "maybe", "maybe"},
+	{"debug", "ann", "user:password"},
+	{"debug", "ann:", "user:password"},
+	{"debug", ":secret", "user:password"},
 	{"mail-timeout", "0", "more than 0"},
 	{"mail-timeout", "soon", "soon"},
 	{"webhook-timeout", "-1s", "more than 0"},

@@ -20,6 +20,7 @@ type api struct {
 	crm        *CRM
 	crmTimeout time.Duration
 	feed       *feed
+	debug      debugPage
 	faults     bool // whether clients may ask for a step to go wrong
 }
 

@@ -89,6 +89,7 @@ func run(cfg *config) (err error) {
 func serve(cfg *config, a *api, log *slog.Logger) error {
 	runner := newRunner(cfg, log, a.feed)
 	ctx := untilSignal(runner)
+	a.debug = newDebug(cfg, runner)
 	srv := newServer(newRouter(a, runner, log), log)
 	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
