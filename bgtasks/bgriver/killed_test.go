@@ -92,7 +92,8 @@ func killedAgainAndAgain(t *testing.T, role, url string, l ledger) {
 	allDone(t, l, c)
 }
 
-// noneAgain fails if a step that was recorded when the process was last killed has run since.
+// noneAgain fails if a step that was recorded when the process was last killed has run since, or
+// if now, that it has been killed again, a step has begun without a record of the one before.
 func noneAgain(t *testing.T, l ledger, far map[int64]int64, before map[stepOf]int) (map[int64]int64, map[stepOf]int) {
 	t.Helper()
 	now := l.runs()
@@ -101,7 +102,13 @@ func noneAgain(t *testing.T, l ledger, far map[int64]int64, before map[stepOf]in
 			assert.Fail(t, "a step that was recorded ran again", "order %d, step %d", s.order, s.step)
 		}
 	}
-	return l.records(), now
+	far = l.records()
+	for s := range now {
+		if s.step > far[s.order]+1 {
+			assert.Fail(t, "a step began before the one before it was recorded", "order %d, step %d, recorded %d", s.order, s.step, far[s.order])
+		}
+	}
+	return far, now
 }
 
 func untilThrough(t *testing.T, l ledger) {
