@@ -23,6 +23,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	_ "modernc.org/sqlite"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -46,6 +47,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if c, err := cluster(); err == nil {
 		_ = c.Close()
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, "the tests have left goroutines:", err)
+		code = 1
 	}
 	os.Exit(code)
 }
