@@ -31,6 +31,7 @@ type config struct {
 	pace           time.Duration
 	demo           bool
 	debug          string
+	metrics        bool
 }
 
 const usage = `orders takes orders and processes them in the background.
@@ -64,6 +65,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.DurationVar(&c.pace, "pace", 0, "pause before the work of each task, to watch (default none)")
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
+	fs.BoolVar(&c.metrics, "metrics", false, "count tasks for Prometheus at /metrics, for those who may see /debug/tasks")
 
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -92,6 +94,7 @@ func setDemo(fs *flag.FlagSet) error {
 	given := given(fs)
 	for name, value := range map[string]string{
 		"faults":          "true",
+		"metrics":         "true",
 		"pace":            "400ms",
 		"task-timeout":    "5s",
 		"mail-timeout":    "5s",
@@ -141,6 +144,9 @@ func (c *config) check() error {
 	}
 	if user, password, _ := strings.Cut(c.debug, ":"); c.debug != "" && (user == "" || password == "") {
 		return errors.New("-debug: must be user:password") // which is not to be in a log
+	}
+	if c.metrics && c.debug == "" && !c.demo {
+		return errors.New("-metrics: needs -debug as well, for the password")
 	}
 	switch c.logFormat {
 	case "auto", "text", "json":

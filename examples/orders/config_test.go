@@ -32,6 +32,7 @@ var settings = map[string]string{
 	"pace":            "1ms",
 	"demo":            "true",
 	"debug":           "ann:secret",
+	"metrics":         "true",
 }
 
 var changed = config{
@@ -54,6 +55,7 @@ var changed = config{
 	pace:           time.Millisecond,
 	demo:           true,
 	debug:          "ann:secret",
+	metrics:        true,
 }
 
 func envName(flagName string) string {
@@ -103,9 +105,10 @@ func TestFlagWinsOverTheEnvironment(t *testing.T) {
 }
 
 func TestDemoSetsWhatIsNotSet(t *testing.T) {
-	c, err := configOf(map[string]string{"ORDERS_PACE": "1s"}, "-demo", "-faults=false", "-mail-timeout", "9s")
+	c, err := configOf(map[string]string{"ORDERS_PACE": "1s"}, "-demo", "-faults=false", "-metrics=false", "-mail-timeout", "9s")
 	require.NoError(t, err)
 	assert.False(t, c.faults)
+	assert.False(t, c.metrics)
 	assert.Equal(t, time.Second, c.pace)
 	assert.Equal(t, 9*time.Second, c.mailTimeout)
 	assert.Equal(t, 5*time.Second, c.taskTimeout)
@@ -113,6 +116,7 @@ func TestDemoSetsWhatIsNotSet(t *testing.T) {
 	c, err = configOf(nil, "-demo")
 	require.NoError(t, err)
 	assert.True(t, c.faults)
+	assert.True(t, c.metrics)
 	assert.Equal(t, 400*time.Millisecond, c.pace)
 }
 
@@ -154,6 +158,8 @@ var badSettings = []struct{ name, value, says string }{
 	{"debug", "ann", "user:password"},
 	{"debug", "ann:", "user:password"},
 	{"debug", ":secret", "user:password"},
+	{"metrics", "true", "needs -debug"},
+	{"metrics", "maybe", "maybe"},
 	{"mail-timeout", "0", "more than 0"},
 	{"mail-timeout", "soon", "soon"},
 	{"webhook-timeout", "-1s", "more than 0"},

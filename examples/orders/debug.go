@@ -10,24 +10,29 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// debugPage is the page about the runner at /debug/tasks, which is for those who run the shop:
-// it has names, routes and errors of tasks. So it is there with -debug only, which asks for a
-// name and a password, and with -demo, which asks for none and has nobody's data.
+// debugPage is the page about the runner at /debug/tasks, and, with -metrics, its metrics at
+// /metrics, which are for those who run the shop: they have names, routes and errors of tasks,
+// or the numbers of each. So they are there with -debug only, which asks for a name and a
+// password, and with -demo, which asks for none and has nobody's data.
 //
 // That a request comes from this machine would be no protection: so does each that a reverse
 // proxy on it passes on.
 type debugPage struct {
 	page           http.Handler // nil: there is none
+	metrics        http.Handler // likewise
 	user, password string       // none: whoever reaches the program may see it
 }
 
 // newDebug has to be called before the first request.
-func newDebug(cfg *config, runner *bgtasks.Runner) (d debugPage) {
+func newDebug(cfg *config, runner *bgtasks.Runner) (d debugPage, err error) {
 	if cfg.debug != "" || cfg.demo {
 		d.page = chimw.Inspector(runner)
 	}
+	if cfg.metrics {
+		d.metrics, err = newMetrics(runner)
+	}
 	d.user, d.password, _ = strings.Cut(cfg.debug, ":")
-	return d
+	return d, err
 }
 
 // routes belong outside of middleware.Timeout, as the page is live by a stream.
@@ -39,4 +44,7 @@ func (d debugPage) routes(r chi.Router) {
 		r = r.With(middleware.BasicAuth("tasks", map[string]string{d.user: d.password}))
 	}
 	r.Mount("/debug/tasks", d.page)
+	if d.metrics != nil {
+		r.Method(http.MethodGet, "/metrics", d.metrics)
+	}
 }

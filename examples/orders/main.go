@@ -16,7 +16,7 @@
 //	accounts.go   write to the database, each task in its own transaction
 //
 // The page at / shows it all: feed.go and events.go pass on to it what the runner observes.
-// With -demo there is something to see.
+// metrics.go has it counted for Prometheus. With -demo there is something to see.
 package main
 
 import (
@@ -89,7 +89,11 @@ func run(cfg *config) (err error) {
 func serve(cfg *config, a *api, log *slog.Logger) error {
 	runner := newRunner(cfg, log, a.feed)
 	ctx := untilSignal(runner)
-	a.debug = newDebug(cfg, runner)
+	debug, err := newDebug(cfg, runner)
+	if err != nil {
+		return err
+	}
+	a.debug = debug
 	srv := newServer(newRouter(a, runner, log), log)
 	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
