@@ -63,10 +63,9 @@ cover: ## run the tests with coverage of the library's packages; the profile is 
 	go tool cover -func=coverage.out | tail -n 1
 
 .PHONY: lint
-lint: ## vet, bgvet, staticcheck, gofmt, and whether go.mod is tidy and generated code fresh
-	$(call each, go vet ./...)
-	@set -e; tool=$$(mktemp -d); trap 'rm -r $$tool' EXIT; (cd bgtasks/bgvet && go build -o $$tool ./cmd/bgvet); \
-		for dir in $(MODULES); do echo "== $$dir: bgvet ./..."; (cd $$dir && go vet -vettool=$$tool/bgvet ./...); done
+lint: ## vet and bgvet, staticcheck, gofmt, and whether go.mod is tidy and generated code fresh
+	@set -e; tool=$$(mktemp -d); trap 'rm -r $$tool' EXIT; (cd bgtasks/bgvet && go build -o $$tool ./cmd/bgvetall); \
+		for dir in $(MODULES); do echo "== $$dir: bgvetall ./..."; (cd $$dir && go vet -vettool=$$tool/bgvetall ./...); done
 	$(call each, go run $(STATICCHECK) ./...)
 	$(call each, go mod tidy -diff)
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi

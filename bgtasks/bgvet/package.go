@@ -21,7 +21,7 @@ type pkg struct {
 	graphs  map[ast.Node]*cfg.CFG
 
 	tasks    []*task
-	passers  map[types.Object]map[int]bool // helpers, and which of their parameters they hand to Add
+	passers  map[types.Object]map[int]way // helpers, and which of their parameters they hand to Add
 	findings []finding
 }
 
@@ -42,7 +42,7 @@ func load(pass *analysis.Pass) *pkg {
 		sources: make(map[*types.Var][]source),
 		names:   make(map[*types.Var]*ast.Ident),
 		graphs:  make(map[ast.Node]*cfg.CFG),
-		passers: make(map[types.Object]map[int]bool),
+		passers: make(map[types.Object]map[int]way),
 	}
 	for _, file := range pass.Files {
 		ast.PreorderStack(file, nil, func(n ast.Node, stack []ast.Node) bool {

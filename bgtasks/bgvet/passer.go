@@ -6,14 +6,23 @@ import (
 	"slices"
 )
 
+// A way is how the value of a parameter gets to Add.
+type way int
+
+const (
+	no        way = iota
+	asResults     // it is a function that is called at once: what it returns is handed on
+	asItself
+)
+
 // findPassers finds the functions of this package that hand one of their parameters to Add,
 // or to another such function.
 func (p *pkg) findPassers() {
 	for {
 		before := p.countPassers()
 		for _, call := range p.calls {
-			for _, e := range p.handed(call) {
-				p.notePasser(call, e)
+			for _, h := range p.handed(call) {
+				p.notePasser(call, h)
 			}
 		}
 		if p.countPassers() == before {
@@ -25,27 +34,33 @@ func (p *pkg) findPassers() {
 func (p *pkg) countPassers() int {
 	n := 0
 	for _, positions := range p.passers {
-		n += len(positions)
+		for _, w := range positions {
+			n += int(w) // a parameter that is found again in a better way counts
+		}
 	}
 	return n
 }
 
-// notePasser looks at the functions around a call that hands e on: e may be made from a
-// parameter of any of them.
-func (p *pkg) notePasser(call *ast.CallExpr, e ast.Expr) {
+// notePasser looks at the functions around a call that hands something on: it may be made from
+// a parameter of any of them.
+func (p *pkg) notePasser(call *ast.CallExpr, h handing) {
 	for fn := p.function(call); fn != nil; fn = p.function(fn) {
 		obj := p.named(fn)
 		if obj == nil {
 			continue
 		}
 		for i, param := range paramsOf(p.pass.TypesInfo, fn) {
-			if param == nil || !carriesFunc(param.Type()) || !p.dependsOn(e, param) {
+			if param == nil || !carriesFunc(param.Type()) {
+				continue
+			}
+			w := p.wayOf(h, param)
+			if w == no {
 				continue
 			}
 			if p.passers[obj] == nil {
-				p.passers[obj] = make(map[int]bool)
+				p.passers[obj] = make(map[int]way)
 			}
-			p.passers[obj][i] = true
+			p.passers[obj][i] = max(p.passers[obj][i], w)
 		}
 	}
 }
@@ -74,46 +89,81 @@ func (p *pkg) named(fn ast.Node) types.Object {
 
 // carriesFunc reports whether a value of this type is, or has in it, a function.
 func carriesFunc(t types.Type) bool {
-	switch t := t.Underlying().(type) {
-	case *types.Signature:
-		return true
-	case *types.Slice:
-		return carriesFunc(t.Elem())
-	case *types.Map:
-		return carriesFunc(t.Elem())
-	case *types.Struct:
-		for field := range t.Fields() {
-			if isFuncType(field.Type()) {
-				return true
+	for range 4 { // a type may have itself as its element
+		if t == nil {
+			return false
+		}
+		switch u := t.Underlying().(type) {
+		case *types.Slice:
+			t = u.Elem()
+		case *types.Map:
+			t = u.Elem()
+		case *types.Struct:
+			for field := range u.Fields() {
+				if isFuncType(field.Type()) {
+					return true
+				}
 			}
+			return false
+		default:
+			return isFuncType(t)
 		}
 	}
 	return false
 }
 
-// dependsOn reports whether v is mentioned in e, or in what the variables in e get.
-func (p *pkg) dependsOn(e ast.Expr, v *types.Var) bool {
-	return v != nil && p.depends(e, v, make(map[*types.Var]bool))
+// wayOf tells how v gets to Add in what is handed on.
+func (p *pkg) wayOf(h handing, v *types.Var) way {
+	fn := p.codeOf(h.expr)
+	if h.way == asItself || fn == nil {
+		return min(h.way, p.wayInto(h.expr, v))
+	}
+	w := no
+	for ret := range returns(fn) {
+		for _, e := range ret.Results {
+			if carriesFunc(p.typeOf(e)) {
+				w = max(w, p.wayInto(e, v))
+			}
+		}
+	}
+	return w
 }
 
-func (p *pkg) depends(e ast.Expr, v *types.Var, seen map[*types.Var]bool) bool {
-	found := false
+// wayInto tells how v is mentioned in e, or in what the variables in e get.
+func (p *pkg) wayInto(e ast.Expr, v *types.Var) way {
+	if v == nil {
+		return no
+	}
+	return p.wayThrough(e, v, make(map[*types.Var]bool))
+}
+
+func (p *pkg) wayThrough(e ast.Expr, v *types.Var, seen map[*types.Var]bool) way {
+	found := no
 	ast.Inspect(e, func(n ast.Node) bool {
 		id, ok := n.(*ast.Ident)
-		if !ok || found {
-			return !found
+		if !ok {
+			return found != asItself
 		}
 		used, ok := p.pass.TypesInfo.Uses[id].(*types.Var)
-		if !ok || used.IsField() || seen[used] {
-			return true
+		switch {
+		case !ok || used.IsField() || seen[used]:
+		case used == v && p.calledAtOnce(id, e):
+			found = max(found, asResults)
+		case used == v:
+			found = asItself
+		case p.params[used] == nil && carriesFunc(used.Type()):
+			seen[used] = true
+			for _, s := range p.sources[used] {
+				found = max(found, p.wayThrough(s.expr, v, seen))
+			}
 		}
-		seen[used] = true
-		if used == v {
-			found = true
-		} else if p.params[used] == nil && carriesFunc(used.Type()) {
-			found = slices.ContainsFunc(p.sources[used], func(s source) bool { return p.depends(s.expr, v, seen) })
-		}
-		return !found
+		return true
 	})
 	return found
+}
+
+// calledAtOnce reports whether f is called where e is evaluated, and not in a function in e.
+func (p *pkg) calledAtOnce(f *ast.Ident, e ast.Expr) bool {
+	call, ok := p.above(f).(*ast.CallExpr)
+	return ok && ast.Unparen(call.Fun) == f && p.function(f) == p.function(e)
 }

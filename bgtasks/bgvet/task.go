@@ -25,24 +25,33 @@ type bound struct {
 func (p *pkg) findTasks() {
 	p.findPassers()
 	for _, call := range p.calls {
-		exprs := p.handed(call)
-		if len(exprs) == 0 {
+		handed := p.handed(call)
+		if len(handed) == 0 {
 			continue
 		}
 		r := resolver{pkg: p, add: call, given: p.givenContexts(call)}
-		for _, e := range exprs {
-			r.resolve(e)
+		for _, h := range handed {
+			r.resolveHanded(h)
 		}
 	}
 }
 
 func (p *pkg) isAdd(call *ast.CallExpr) bool { return isFunc(p.callee(call), bgtasksPath, "Add") }
 
-// handed are the arguments of a call that will be run as a task, or around one.
-func (p *pkg) handed(call *ast.CallExpr) []ast.Expr {
+// A handing is an argument that will be run as a task, or around one: itself, or its results.
+type handing struct {
+	expr ast.Expr
+	way  way
+}
+
+func (p *pkg) handed(call *ast.CallExpr) []handing {
+	var handed []handing
 	callee := p.callee(call)
 	if isFunc(callee, bgtasksPath, "Add") && len(call.Args) > 2 {
-		return call.Args[2:]
+		for _, arg := range call.Args[2:] {
+			handed = append(handed, handing{arg, asItself})
+		}
+		return handed
 	}
 	positions := p.passers[callee]
 	if len(positions) == 0 {
@@ -52,13 +61,15 @@ func (p *pkg) handed(call *ast.CallExpr) []ast.Expr {
 	if !ok {
 		return nil
 	}
-	var exprs []ast.Expr
 	for i, arg := range call.Args {
-		if positions[i] || sig.Variadic() && i >= sig.Params().Len()-1 && positions[sig.Params().Len()-1] {
-			exprs = append(exprs, arg)
+		if sig.Variadic() {
+			i = min(i, sig.Params().Len()-1)
+		}
+		if w := positions[i]; w != no {
+			handed = append(handed, handing{arg, w})
 		}
 	}
-	return exprs
+	return handed
 }
 
 // givenContexts are the variables that the contexts in a call to Add are made from.
@@ -87,6 +98,35 @@ type resolver struct {
 	add   *ast.CallExpr
 	given map[*types.Var]bool
 	seen  []types.Object
+}
+
+func (r *resolver) resolveHanded(h handing) {
+	switch h.way {
+	case asItself:
+		r.resolve(h.expr)
+	case asResults:
+		r.resolveResults(h.expr)
+	}
+}
+
+// resolveResults finds the tasks that a function returns which is called in the handler.
+func (r *resolver) resolveResults(e ast.Expr) {
+	if fn := r.codeOf(e); fn != nil {
+		r.resolveReturns(fn)
+	}
+}
+
+// codeOf is the function of this package that e is, if that can be seen. That of a parameter is
+// found at the calls of the helper.
+func (p *pkg) codeOf(e ast.Expr) ast.Node {
+	if lit, ok := ast.Unparen(e).(*ast.FuncLit); ok {
+		return lit
+	}
+	obj := p.object(e)
+	if v, ok := obj.(*types.Var); ok && p.params[v] != nil {
+		return nil
+	}
+	return p.madeHere(obj)
 }
 
 func (r *resolver) resolve(e ast.Expr) {
@@ -216,9 +256,7 @@ func (r *resolver) resolveMaker(call *ast.CallExpr, callee types.Object) {
 		}
 		for ret := range returns(fn) {
 			for _, e := range ret.Results {
-				if r.dependsOn(e, params[i]) {
-					r.resolve(arg)
-				}
+				r.resolveHanded(handing{arg, r.wayInto(e, params[i])})
 			}
 		}
 	}
@@ -227,7 +265,7 @@ func (r *resolver) resolveMaker(call *ast.CallExpr, callee types.Object) {
 func (r *resolver) resolveReturns(fn ast.Node) {
 	for ret := range returns(fn) {
 		for _, e := range ret.Results {
-			if isFuncType(r.typeOf(e)) {
+			if carriesFunc(r.typeOf(e)) {
 				r.resolve(e)
 			}
 		}

@@ -139,6 +139,12 @@ func recursive(w http.ResponseWriter, r *http.Request) {
 	_ = bgtasks.Add(r.Context(), "again", again)
 }
 
+type tree map[string]tree
+
+func planted(ctx context.Context, t tree, fn bgtasks.Func) error {
+	return bgtasks.Add(ctx, "task", bgtasks.Bind(func(ctx context.Context, _ tree) error { return fn(ctx) }, t))
+}
+
 // Near misses: functions that run in the handler.
 
 func now(w http.ResponseWriter, fn func()) { fn() }
@@ -148,4 +154,100 @@ func inTheHandler(w http.ResponseWriter, r *http.Request) {
 	answer := func() { w.WriteHeader(2) }
 	later(r.Context(), "task", func(context.Context) error { return nil })
 	answer()
+}
+
+type step struct {
+	name string
+	fn   bgtasks.Func
+}
+
+// change calls f in the handler. What f returns are tasks, f is none.
+func change(ctx context.Context, f func(status int) ([]step, error)) error {
+	return locked(func() error {
+		steps, err := f(1)
+		if err == nil {
+			err = addAll(ctx, steps)
+		}
+		return err
+	})
+}
+
+func locked(f func() error) error { return f() }
+
+func addAll(ctx context.Context, steps []step) error {
+	for _, s := range steps {
+		if err := bgtasks.Add(ctx, s.name, s.fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changeAgain(ctx context.Context, f func(status int) ([]step, error)) error {
+	return change(ctx, f)
+}
+
+func changeAtLast(ctx context.Context, fn bgtasks.Func) error {
+	return change(ctx, func(int) ([]step, error) { return []step{{"task", fn}}, nil })
+}
+
+func made(w http.ResponseWriter, r *http.Request) {
+	task := func(context.Context) error { return nil }
+	_ = change(r.Context(), func(status int) ([]step, error) {
+		w.WriteHeader(status)
+		return []step{{"task", task}}, r.Context().Err()
+	})
+	_ = changeAgain(r.Context(), func(status int) ([]step, error) {
+		w.WriteHeader(status)
+		return []step{{"task", func(context.Context) error {
+			w.WriteHeader(3) // want `w belongs to a response`
+			return nil
+		}}}, r.Context().Err()
+	})
+	steps := func(status int) ([]step, error) {
+		w.WriteHeader(status)
+		return []step{{"task", func(context.Context) error {
+			w.WriteHeader(4) // want `w belongs to a response`
+			return nil
+		}}}, nil
+	}
+	_ = change(r.Context(), steps)
+	_ = changeAtLast(r.Context(), func(context.Context) error {
+		w.WriteHeader(5) // want `w belongs to a response`
+		return nil
+	})
+}
+
+// with makes a task of what around returns: around itself is called in the handler.
+func with(around func(bgtasks.Func) bgtasks.Func, fn bgtasks.Func) bgtasks.Func { return around(fn) }
+
+func madeByAMaker(w http.ResponseWriter, r *http.Request) {
+	_ = bgtasks.Add(r.Context(), "task", with(func(next bgtasks.Func) bgtasks.Func {
+		w.WriteHeader(1)
+		return func(ctx context.Context) error {
+			w.WriteHeader(2) // want `w belongs to a response`
+			return next(ctx)
+		}
+	}, func(context.Context) error {
+		w.WriteHeader(3) // want `w belongs to a response`
+		return nil
+	}))
+}
+
+// changeInTheTask calls f in a task.
+func changeInTheTask(ctx context.Context, f func(status int) ([]step, error)) error {
+	return bgtasks.Add(ctx, "change", func(ctx context.Context) error {
+		steps, err := f(1)
+		if err == nil {
+			err = addAll(ctx, steps)
+		}
+		return err
+	})
+}
+
+func madeInATask(w http.ResponseWriter, r *http.Request) {
+	_ = changeInTheTask(r.Context(), func(status int) ([]step, error) {
+		w.WriteHeader(status) // want `w belongs to a response`
+		return nil, nil
+	})
 }
