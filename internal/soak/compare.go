@@ -48,8 +48,16 @@ type task struct {
 	end                   string // kind of the event
 }
 
-// compare reads the server's ledger and holds the clients' against it.
+// compare holds the ledgers against each other.
 func (s *run) compare() error {
+	if err := s.compareTarget(); err != nil {
+		return err
+	}
+	return s.orders.compare()
+}
+
+// compareTarget reads the target's ledger and holds the clients' against it.
+func (s *run) compareTarget() error {
 	s.report.ledger.early = make(map[string]int)
 	requests := make(map[string]*history)
 	err := plan.ReadLedger(s.ledger, func(words []string) {
@@ -69,10 +77,7 @@ func (s *run) compare() error {
 	for _, q := range s.acked.all {
 		s.acknowledged(q, requests[q.ID])
 	}
-	if err != nil {
-		return err
-	}
-	return s.orders.compare()
+	return err
 }
 
 // read notes a line, and finds tasks that run twice, or before their turn.

@@ -16,6 +16,7 @@ type config struct {
 	life       time.Duration // of a process, on average
 	grace      time.Duration
 	maxPending int
+	race       bool // in the processes
 	dir        string
 	root       string // of the repository
 	log        func(format string, args ...any)
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&cfg.clients, "clients", cfg.clients, "clients at once")
 	flag.IntVar(&cfg.idle, "idle", cfg.idle, "connections besides, which say nothing or half of a request")
 	flag.DurationVar(&cfg.life, "life", cfg.life, "how long a process lives until SIGTERM, on average")
+	flag.BoolVar(&cfg.race, "race", false, "build the processes with the race detector")
 	flag.StringVar(&cfg.dir, "dir", "", "`folder` for ledgers and logs (default a temporary one, which stays if a promise was broken)")
 	flag.StringVar(&cfg.root, "root", cfg.root, "`folder` of the repository")
 	flag.Parse()

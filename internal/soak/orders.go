@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -162,6 +163,9 @@ func (o *orders) terminate(last bool) {
 	log, _ := os.ReadFile(o.process.log)
 	if err != nil {
 		o.report.breaks("orders: %v after %s: %s", err, took, o.process.stderr())
+	}
+	if bytes.Contains(log, []byte("DATA RACE")) {
+		o.report.breaks("orders: a data race: see %s", o.process.log)
 	}
 	if found := unfinished.FindSubmatch(log); found != nil {
 		n, _ := strconv.Atoi(string(found[1]))

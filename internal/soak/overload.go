@@ -83,7 +83,7 @@ func (c *client) burst(tasks int) (status int, took time.Duration) {
 		q.Tasks += string(rune(plan.Sleep))
 	}
 	c.report.request("overload")
-	req, err := http.NewRequest(http.MethodGet, "http://"+c.t.plain+q.Path("/work"), nil)
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.t.plain+q.Path("/work"), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -111,7 +111,7 @@ func (s *run) hang(t *process, life int) {
 		q := plan.Request{ID: fmt.Sprintf("%s-%d", c.name, c.n), Tasks: "oHoao", Size: 100}
 		c.report.fault("task hangs for ever")
 		c.report.request("http/1.1")
-		req, err := http.NewRequest(http.MethodGet, "http://"+t.plain+q.Path("/work"), nil)
+		req, err := http.NewRequest(http.MethodPost, "http://"+t.plain+q.Path("/work"), nil)
 		if err != nil {
 			panic(err)
 		}

@@ -16,12 +16,12 @@ import (
 )
 
 // build builds a program of one of the modules.
-func build(dir, module, what string) (file string, err error) {
-	file, err = filepath.Abs(filepath.Join(dir, filepath.Base(filepath.Join(module, what))))
+func (s *run) build(module, what string) (file string, err error) {
+	file, err = filepath.Abs(filepath.Join(s.dir, filepath.Base(filepath.Join(module, what))))
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", file, what)
+	cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(s.race), "-o", file, what)
 	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", module, err, out)

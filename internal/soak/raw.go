@@ -101,7 +101,7 @@ func (c *client) reset() {
 	_ = conn.SetLinger(0)
 	q := c.ask()
 	q.Size += c.random.IntN(2) * 500_000
-	text := head(q, http.MethodPost, "Content-Length: 5000\r\n") + strings.Repeat("x", 5000)
+	text := head(q, http.MethodPost, "Connection: close\r\nContent-Length: 5000\r\n") + strings.Repeat("x", 5000)
 	stage := c.random.IntN(6)
 	c.report.fault([]string{"reset at once", "reset in head", "reset in body", "reset after request", "reset later", "reset in answer"}[stage])
 	headEnd := len(text) - 5000
@@ -122,7 +122,7 @@ func (c *client) reset() {
 	}
 }
 
-// readSlowly reads a large answer in small pieces.
+// readSlowly reads a large answer in small pieces, until the attack is over.
 func (c *client) readSlowly() {
 	conn := c.dial()
 	if conn == nil {
@@ -132,15 +132,24 @@ func (c *client) readSlowly() {
 	c.report.fault("slow reader")
 	_ = conn.SetReadBuffer(8 << 10)
 	q := c.ask()
-	q.Size = 1_000_000
+	q.Size = 500_000
 	_, _ = io.WriteString(conn, head(q, http.MethodGet, "Connection: close\r\n"))
-	c.readAnswer(bufio.NewReader(slowReader{conn}), q)
+	c.readAnswer(bufio.NewReader(slowReader{conn, c}), q)
 }
 
-type slowReader struct{ io.Reader }
+type slowReader struct {
+	io.Reader
+	c *client
+}
 
 func (r slowReader) Read(p []byte) (int, error) {
-	time.Sleep(5 * time.Millisecond) // is what makes it slow
+	select {
+	case <-time.After(5 * time.Millisecond): // is what makes it slow, and the small window that follows
+	case <-r.c.done:
+		return 0, io.ErrUnexpectedEOF
+	case <-r.c.t.exited:
+		return 0, io.ErrUnexpectedEOF
+	}
 	return r.Reader.Read(p[:min(len(p), 4096)])
 }
 

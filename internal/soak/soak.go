@@ -32,13 +32,14 @@ func soak(cfg config) (*report, error) {
 		}
 		remove = func() { _ = os.RemoveAll(dir) }
 	}
-	s := &run{config: cfg, report: newReport(cfg), started: time.Now()}
+	s := &run{config: cfg, report: newReport(cfg)}
 	s.dir, s.ledger = dir, filepath.Join(dir, "server.ledger")
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
 	defer s.acked.close()
 	defer s.orders.close()
+	s.started = time.Now()
 	random := rand.New(rand.NewPCG(cfg.seed, 0))
 	for life := 0; ; life++ {
 		last := time.Since(s.started) > cfg.duration-cfg.life*3/2
@@ -64,10 +65,10 @@ func soak(cfg config) (*report, error) {
 
 // prepare builds the programs and begins the ledgers.
 func (s *run) prepare() (err error) {
-	if s.target, err = build(s.dir, filepath.Join(s.root, "internal/soak"), "./target"); err != nil {
+	if s.target, err = s.build(filepath.Join(s.root, "internal/soak"), "./target"); err != nil {
 		return err
 	}
-	orders, err := build(s.dir, filepath.Join(s.root, "examples/orders"), ".")
+	orders, err := s.build(filepath.Join(s.root, "examples/orders"), ".")
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,9 @@ func (s *run) terminate(t *process, last bool) {
 	s.report.shutdown(took)
 	if err != nil {
 		s.report.breaks("target: %v after SIGTERM %s ago: %s", err, time.Since(began).Round(time.Second), t.stderr())
+	}
+	if code := t.cmd.ProcessState; err == nil && !code.Success() {
+		s.report.breaks("target: %v: %s", code, t.stderr())
 	}
 	if last {
 		left, _ := filepath.Glob(filepath.Join(s.uploads(), "multipart-*"))

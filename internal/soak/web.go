@@ -56,7 +56,8 @@ func (c *client) get(via *http.Client, base string) {
 		c.report.fault("client cancels")
 		time.AfterFunc(time.Duration(c.random.IntN(5000))*time.Microsecond, cancel)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+q.Path("/work"), nil)
+	// Not GET, which net/http's client would send again where a handler panics.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+q.Path("/work"), nil)
 	if err != nil {
 		panic(err)
 	}

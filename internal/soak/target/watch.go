@@ -31,6 +31,7 @@ type watchedConn struct {
 	mu   sync.Mutex
 	open map[string][]byte // by request: how its response ends
 	tail []byte            // the last that was written
+	dead bool              // a write has failed, or it is closed: nothing more can be sent
 }
 
 // mostEnd is more than any response's end has bytes.
@@ -50,12 +51,19 @@ func (c *watchedConn) forget(id string) {
 	delete(c.open, id)
 }
 
-// sent tells whether the end has been written.
+// sent tells whether the end has been written, or never will be.
 func (c *watchedConn) sent(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, open := c.open[id]
-	return !open
+	return !open || c.dead
+}
+
+func (c *watchedConn) Close() error {
+	c.mu.Lock()
+	c.dead = true
+	c.mu.Unlock()
+	return c.Conn.Close()
 }
 
 func (c *watchedConn) Write(p []byte) (int, error) {
@@ -63,13 +71,14 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 		time.Sleep(time.Duration(1+rand.IntN(4)) * time.Millisecond)
 	}
 	n, err := c.Conn.Write(p)
-	c.written(p[:n])
+	c.written(p[:n], err)
 	return n, err
 }
 
-func (c *watchedConn) written(p []byte) {
+func (c *watchedConn) written(p []byte, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dead = c.dead || err != nil
 	if len(c.open) == 0 {
 		c.tail = c.tail[:0]
 		return
