@@ -28,7 +28,7 @@ func (a *acks) close() { _ = a.ledger.Close() }
 // figures are what the comparison of the ledgers shows.
 type figures struct {
 	acknowledged, expected, accepted, runs, lists int
-	named, unsent                                 int
+	named, unsent, unsealed                       int
 	lost, doubled, disordered, wrong              int
 	early                                         map[string]int
 }
@@ -117,6 +117,8 @@ func (s *run) read(h *history, words []string) {
 		}
 	case plan.Unsent:
 		f.unsent++
+	case plan.Unsealed:
+		f.unsealed++
 	case plan.Wrong:
 		f.wrong++
 		s.report.breaks("wrong %s: request %s", words[2], words[1])

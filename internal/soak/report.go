@@ -123,7 +123,9 @@ func (r *report) String() string {
 	row("early, HTTP/1.1", "%d", f.early["HTTP/1.1"])
 	row("early, HTTP/2", "%d of %d lists (possible on a starved machine)", f.early["HTTP/2.0"], f.lists)
 	row("not sent by then", "%d (clients that do not read, or have gone)", f.unsent)
-	row("foreign bytes", "%d responses; %d tasks saw another request", r.foreign, f.wrong)
+	row("beside a stuck handler", "%d tasks that would have written, and did not", f.unsealed)
+	row("foreign bytes", "%d", r.foreign)
+	row("wrong in a task", "%d (another's parameters, an upload gone, a write let through)", f.wrong)
 	row("peak memory", "%d MiB; orders %d MiB", r.memory>>20, r.ordersRSS>>20)
 	row("peak goroutines", "%d", r.goroutines)
 	for _, o := range r.overload {

@@ -48,7 +48,8 @@ const (
 	NotNested = "not-nested" // position: a task could not add another, as the shutdown's deadline was over
 	Early     = "early"      // protocol: a task before the last byte of its response was written
 	Unsent    = "unsent"     // a list that started although its response was not sent
-	Wrong     = "wrong"      // what: a task found something of another request, or its upload gone
+	Unsealed  = "unsealed"   // a task would have written, but its handler was still in a write: it did not
+	Wrong     = "wrong"      // what: a task saw another request's parameters, found its upload gone, or a write of its was let through
 	Ended     = "ended"      // the process has shut down
 )
 

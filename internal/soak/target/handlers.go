@@ -57,6 +57,7 @@ func (a *api) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 // work adds the tasks, reads the request's body, which may never come, and answers.
 func (a *api) work(w http.ResponseWriter, r *http.Request) {
 	x := a.exchange(w, r)
+	defer x.returned.Store(true)
 	x.expect()
 	if x.refused(x.add()) {
 		return
@@ -70,6 +71,7 @@ func (a *api) work(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 	x := a.exchange(w, r)
+	defer x.returned.Store(true)
 	if err := r.ParseMultipartForm(1 << 10); err != nil || len(r.MultipartForm.File["file"]) == 0 {
 		x.other(http.StatusBadRequest)
 		return
@@ -84,6 +86,7 @@ func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 // websocket adds the tasks and echoes until the client closes.
 func (a *api) websocket(w http.ResponseWriter, r *http.Request) {
 	x := a.exchange(w, r)
+	defer x.returned.Store(true)
 	x.conn = nil
 	if x.refused(x.add()) {
 		return

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -27,7 +28,8 @@ type exchange struct {
 	file *multipart.FileHeader
 	sum  string
 
-	first sync.Once
+	first    sync.Once
+	returned atomic.Bool // the handler has
 }
 
 var errAsked = errors.New("asked to fail")
@@ -124,7 +126,14 @@ func (x *exchange) nest(ctx context.Context) error {
 	return err
 }
 
+// write writes to the response once the handler has returned, which is when it is sealed. The
+// tasks of a handler that is stuck in a write (its client does not read) start before that, by
+// SendTimeout: the writer is still the handler's then.
 func (x *exchange) write(context.Context) error {
+	if !x.returned.Load() {
+		x.ledger.Write(plan.Unsealed, x.ID)
+		return nil
+	}
 	x.w.Header().Set("X-Foreign", x.ID)
 	if _, err := io.WriteString(x.w, "foreign bytes of "+x.ID+"\n"); !errors.Is(err, bgtasks.ErrResponseSent) && !errors.Is(err, http.ErrHijacked) {
 		x.ledger.Write(plan.Wrong, x.ID, "write")
