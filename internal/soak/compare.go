@@ -27,10 +27,10 @@ func (a *acks) close() { _ = a.ledger.Close() }
 
 // figures are what the comparison of the ledgers shows.
 type figures struct {
-	acknowledged, expected, accepted, runs, lists int
-	named, unsent, unsealed                       int
-	lost, doubled, disordered, wrong              int
-	early                                         map[string]int
+	acknowledged, expected, accepted, runs int
+	named, unsent, unsealed                int
+	lost, doubled, disordered, wrong       int
+	early, inTime                          map[string]int // by protocol
 }
 
 // A history is what the server's ledger says of a request.
@@ -58,7 +58,7 @@ func (s *run) compare() error {
 
 // compareTarget reads the target's ledger and holds the clients' against it.
 func (s *run) compareTarget() error {
-	s.report.ledger.early = make(map[string]int)
+	s.report.ledger.early, s.report.ledger.inTime = make(map[string]int), make(map[string]int)
 	requests := make(map[string]*history)
 	err := plan.ReadLedger(s.ledger, func(words []string) {
 		if len(words) < 2 {
@@ -115,6 +115,8 @@ func (s *run) read(h *history, words []string) {
 		if words[2] == "HTTP/1.1" {
 			s.report.breaks("early: request %s", words[1])
 		}
+	case plan.InTime:
+		f.inTime[words[2]]++
 	case plan.Unsent:
 		f.unsent++
 	case plan.Unsealed:
@@ -129,9 +131,6 @@ func (s *run) startedTask(h *history, t *task, position int, words []string) {
 	f := &s.report.ledger
 	attempt, _ := strconv.Atoi(words[3])
 	f.runs++
-	if h.last == 0 {
-		f.lists++
-	}
 	t.attempts++
 	if attempt != t.attempts {
 		f.doubled++

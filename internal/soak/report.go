@@ -114,14 +114,15 @@ func (r *report) String() string {
 	row("requests", "%d (%s)", total(r.requests), counts(r.requests))
 	row("acknowledged", "%d, and %d orders", f.acknowledged, r.orders)
 	row("tasks", "%d accepted, %d of acknowledged requests; %d runs; %d steps of orders", f.accepted, f.expected, f.runs, r.steps)
-	row("faults survived", "%d (%s)", total(r.faults), counts(r.faults))
+	row("faults asked for", "%d (%s)", total(r.faults), counts(r.faults))
 	row("restarts", "%d, the longest shutdown %s", r.restarts, r.longest.Round(10*time.Millisecond))
 	row("named as unfinished", "%d, and %d of orders", f.named, r.named)
 	row("lost", "%d", f.lost)
 	row("doubled", "%d", f.doubled)
 	row("out of order", "%d", f.disordered)
-	row("early, HTTP/1.1", "%d", f.early["HTTP/1.1"])
-	row("early, HTTP/2", "%d of %d lists (possible on a starved machine)", f.early["HTTP/2.0"], f.lists)
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		row("early, "+proto, "%d of %d lists", f.early[proto], f.early[proto]+f.inTime[proto])
+	}
 	row("not sent by then", "%d (clients that do not read, or have gone)", f.unsent)
 	row("beside a stuck handler", "%d tasks that would have written, and did not", f.unsealed)
 	row("foreign bytes", "%d", r.foreign)

@@ -47,6 +47,7 @@ const (
 	Named     = "named"      // position: in the ShutdownError
 	NotNested = "not-nested" // position: a task could not add another, as the shutdown's deadline was over
 	Early     = "early"      // protocol: a task before the last byte of its response was written
+	InTime    = "in-time"    // protocol: the first task after it, in cleartext, where that can be seen
 	Unsent    = "unsent"     // a list that started although its response was not sent
 	Unsealed  = "unsealed"   // a task would have written, but its handler was still in a write: it did not
 	Wrong     = "wrong"      // what: a task saw another request's parameters, found its upload gone, or a write of its was let through

@@ -76,7 +76,10 @@ func (x *exchange) checkSent(ctx context.Context) {
 	case o.Hijacked, o.Panicked, o.Aborted:
 	case !o.Sent:
 		x.ledger.Write(plan.Unsent, x.ID)
-	case x.conn != nil && !x.conn.sent(x.ID):
+	case x.conn == nil: // TLS
+	case x.conn.sent(x.ID):
+		x.ledger.Write(plan.InTime, x.ID, x.r.Proto)
+	default:
 		x.ledger.Write(plan.Early, x.ID, x.r.Proto)
 	}
 }
