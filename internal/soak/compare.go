@@ -30,6 +30,7 @@ type figures struct {
 	acknowledged, expected, accepted, runs int
 	named, unsent, unsealed                int
 	lost, doubled, disordered, wrong       int
+	kinds                                  map[string]int // of accepted tasks, by what they do
 	early, inTime                          map[string]int // by protocol
 }
 
@@ -58,6 +59,7 @@ func (s *run) compare() error {
 
 // compareTarget reads the target's ledger and holds the clients' against it.
 func (s *run) compareTarget() error {
+	s.report.ledger.kinds = make(map[string]int)
 	s.report.ledger.early, s.report.ledger.inTime = make(map[string]int), make(map[string]int)
 	requests := make(map[string]*history)
 	err := plan.ReadLedger(s.ledger, func(words []string) {
@@ -96,6 +98,9 @@ func (s *run) read(h *history, words []string) {
 	switch words[0] {
 	case plan.Accepted:
 		at().accepted++
+		if len(words) > 3 {
+			s.countKind(words[3])
+		}
 		f.accepted++
 	case plan.Started:
 		s.startedTask(h, at(), n, words)
@@ -183,4 +188,14 @@ func (s *run) acknowledged(q plan.Request, h *history) {
 		f.lost++
 		s.report.breaks("lost: %d of %d tasks of the acknowledged request %s (%s)", q.Expected()-have, q.Expected(), q.ID, q.Tasks)
 	}
+}
+
+// countKind counts an accepted task by its name, which is its letter.
+func (s *run) countKind(name string) {
+	for _, f := range faults {
+		if name == string(rune(f.letter)) {
+			name = f.name
+		}
+	}
+	s.report.ledger.kinds[name]++
 }

@@ -109,7 +109,6 @@ func (s *run) hang(t *process, life int) {
 	for range c.random.IntN(4) {
 		c.n++
 		q := plan.Request{ID: fmt.Sprintf("%s-%d", c.name, c.n), Tasks: "oHoao", Size: 100}
-		c.report.fault("task hangs for ever")
 		c.report.request("http/1.1")
 		req, err := http.NewRequest(http.MethodPost, "http://"+t.plain+q.Path("/work"), nil)
 		if err != nil {

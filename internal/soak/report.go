@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/chi-bgtasks/chi-bgtasks/internal/soak/plan"
 )
 
 // A report has the figures of a soak.
@@ -16,7 +19,8 @@ type report struct {
 	dir     string // with what is needed to find out; empty if all is well
 
 	mu       sync.Mutex
-	requests map[string]int // by kind of client
+	requests map[string]int // by kind of client, those to a process that no longer listens included
+	answered int            // of the target's
 	faults   map[string]int // by kind
 	restarts int
 
@@ -49,6 +53,16 @@ func (r *report) request(kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests[kind]++
+}
+
+// isAnswered notes that the head of the answer to q has arrived.
+func (r *report) isAnswered(q plan.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answered++
+	if q.Status >= 400 {
+		r.faults["status "+strconv.Itoa(q.Status)]++
+	}
 }
 
 func (r *report) fault(kind string) {
@@ -91,8 +105,8 @@ func total(m map[string]int) (n int) {
 func (r *report) progress() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return fmt.Sprintf("%d requests, %d faults, %d MiB, %d goroutines, %d broken",
-		total(r.requests), total(r.faults), r.memory>>20, r.goroutines, len(r.broken))
+	return fmt.Sprintf("%d attempts, %d answered, %d MiB, %d goroutines, %d broken",
+		total(r.requests), r.answered, r.memory>>20, r.goroutines, len(r.broken))
 }
 
 func counts(m map[string]int) string {
@@ -111,10 +125,11 @@ func (r *report) String() string {
 	}
 	f := &r.ledger
 	row("seed, time, clients", "%d, %s, %d", r.seed, r.took.Round(time.Second), r.clients)
-	row("requests", "%d (%s)", total(r.requests), counts(r.requests))
-	row("acknowledged", "%d, and %d orders", f.acknowledged, r.orders)
+	row("attempts", "%d, also while nobody listens (%s)", total(r.requests), counts(r.requests))
+	row("answered", "%d, %d of them acknowledged, and %d orders", r.answered, f.acknowledged, r.orders)
 	row("tasks", "%d accepted, %d of acknowledged requests; %d runs; %d steps of orders", f.accepted, f.expected, f.runs, r.steps)
-	row("faults asked for", "%d (%s)", total(r.faults), counts(r.faults))
+	row("tasks by kind", "%s", counts(f.kinds))
+	row("faults", "%d (%s)", total(r.faults), counts(r.faults))
 	row("restarts", "%d, the longest shutdown %s", r.restarts, r.longest.Round(10*time.Millisecond))
 	row("named as unfinished", "%d, and %d of orders", f.named, r.named)
 	row("lost", "%d", f.lost)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -69,7 +70,10 @@ func (c *client) do(via *http.Client, req *http.Request, q plan.Request) {
 	req.Header.Set("X-Request-Id", q.ID)
 	res, err := via.Do(req)
 	if err != nil {
-		return // the process is shutting down, or the handler panicked
+		if q.End != "" && errors.Is(err, io.EOF) {
+			c.report.fault("handler panics or aborts")
+		}
+		return // or the process is shutting down
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -79,6 +83,7 @@ func (c *client) do(via *http.Client, req *http.Request, q plan.Request) {
 // check looks at an answer, which can be cut short, and notes whether it acknowledges q.
 func (c *client) check(q plan.Request, res *http.Response, body []byte, whole bool) {
 	want := q.Body()
+	c.report.isAnswered(q)
 	switch {
 	case res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusBadRequest:
 		want = nil
@@ -145,6 +150,7 @@ func (c *client) websocket() {
 		return
 	}
 	defer conn.CloseNow()
+	c.report.isAnswered(q)
 	c.acked.add(q)
 	for i := range c.random.IntN(20) {
 		text := strings.Repeat(fmt.Sprint(q.ID, " ", i, "\n"), 1+c.random.IntN(50))

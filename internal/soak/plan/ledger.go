@@ -40,7 +40,7 @@ func ReadLedger(name string, line func(words []string)) error {
 // the request's ID.
 const (
 	Began     = "process"    // a process has begun
-	Accepted  = "accepted"   // position: the runner's event
+	Accepted  = "accepted"   // position, name: the runner's event
 	Started   = "start"      // position, attempt: written by the task itself
 	Returned  = "end"        // position, attempt: likewise, however it ends
 	Over      = "over"       // position, kind: the event that ends a task's life

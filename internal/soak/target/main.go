@@ -72,7 +72,7 @@ func observer(ledger *plan.Ledger) func(bgtasks.Event) {
 	return func(e bgtasks.Event) {
 		switch e.Kind {
 		case bgtasks.Accepted:
-			ledger.Write(plan.Accepted, e.Info.RequestID, e.Info.Position)
+			ledger.Write(plan.Accepted, e.Info.RequestID, e.Info.Position, e.Info.Name)
 		case bgtasks.Finished, bgtasks.Skipped, bgtasks.Forgotten, bgtasks.Unfinished:
 			ledger.Write(plan.Over, e.Info.RequestID, e.Info.Position, e.Kind)
 		}
