@@ -80,8 +80,9 @@ func router(after http.HandlerFunc, mws ...func(http.Handler) http.Handler) http
 var answer = []byte(`{"status":"created"}`)
 
 // oursWith is the route with our middleware, and so many tasks a request.
-func oursWith(tasks int) http.Handler {
-	run := bgtasks.New(bgtasks.Config{MaxPending: -1})
+func oursWith(tasks int) http.Handler { return oursOn(newRunner(), tasks) }
+
+func oursOn(run *bgtasks.Runner, tasks int) http.Handler {
 	return router(func(_ http.ResponseWriter, r *http.Request) {
 		for range tasks {
 			if err := bgtasks.Add(r.Context(), "task", ranOf(r).task); err != nil {
