@@ -85,14 +85,21 @@ func (r *report) shutdown(took time.Duration) {
 	r.longest = max(r.longest, took)
 }
 
-// sample looks at the process's memory and goroutines.
+// sample looks at the process's memory and goroutines until it ends.
 func (r *report) sample(t *process) {
-	now, _ := t.stats()
-	memory := t.memory()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.memory = max(r.memory, memory)
-	r.goroutines = max(r.goroutines, now.Goroutines)
+	for {
+		now, _ := t.stats()
+		memory := t.memory()
+		r.mu.Lock()
+		r.memory = max(r.memory, memory)
+		r.goroutines = max(r.goroutines, now.Goroutines)
+		r.mu.Unlock()
+		select {
+		case <-t.exited:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func total(m map[string]int) (n int) {

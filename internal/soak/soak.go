@@ -104,10 +104,11 @@ func (s *run) live(life int, length time.Duration, last bool) error {
 	done := make(chan struct{})
 	var clients sync.WaitGroup
 	s.attack(t, life, done, &clients)
-	sampled := time.Now()
-	for time.Since(sampled) < length {
-		time.Sleep(200 * time.Millisecond) // between samples
-		s.report.sample(t)
+	go s.report.sample(t)
+	select {
+	case <-time.After(length):
+	case <-t.exited:
+		s.report.breaks("target: ended by itself: %s", t.stderr())
 	}
 	if life%3 == 0 || last {
 		s.overload(t, life)
