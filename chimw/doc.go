@@ -54,5 +54,7 @@
 //
 // The response is the same with the middleware as without it. Once the handler has
 // returned, the writer that it was given is sealed: a task that writes to it reaches no
-// socket, gets [bgtasks.ErrResponseSent] and is logged.
+// socket, gets [bgtasks.ErrResponseSent] and is logged. Until then it is not sealed: a task that
+// Config.SendTimeout has started while its handler is stuck in a write must not write to the
+// response, as the two would write at once.
 package chimw
