@@ -137,8 +137,8 @@ func (x *exchange) write(context.Context) error {
 		x.ledger.Write(plan.Unsealed, x.ID)
 		return nil
 	}
-	x.w.Header().Set("X-Foreign", x.ID)
-	if _, err := io.WriteString(x.w, "foreign bytes of "+x.ID+"\n"); !errors.Is(err, bgtasks.ErrResponseSent) && !errors.Is(err, http.ErrHijacked) {
+	x.w.Header().Set("X-Foreign", x.ID)                                                                                                              //bgvet:ignore it is to have no effect
+	if _, err := io.WriteString(x.w, "foreign bytes of "+x.ID+"\n"); !errors.Is(err, bgtasks.ErrResponseSent) && !errors.Is(err, http.ErrHijacked) { //bgvet:ignore it is to be refused
 		x.ledger.Write(plan.Wrong, x.ID, "write")
 	}
 	return nil
