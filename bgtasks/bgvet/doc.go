@@ -20,7 +20,7 @@
 //  8. a plain go statement in a handler that does what Add is for; off by default: flag
 //     -goroutines.
 //
-// In doubt it is silent: it follows values through one package only, and not through slices, maps,
+// In doubt it is silent: it follows values through one package only, and not through maps,
 // channels and interfaces.
 //
 // A comment "//bgvet:ignore reason" silences what is reported on its line or, where it has a line
