@@ -48,6 +48,7 @@ func busy(w http.ResponseWriter, r *http.Request) {
 		_ = bgtasks.Add(ctx, "nested", nothing) // refused where the runner is full
 		return nil
 	}
+	_ = bgtasks.Add(ctx, "none", nil) // always refused, also where no load fills the runner
 	err := errors.Join(
 		bgtasks.Add(ctx, "good", nesting),
 		bgtasks.Add(ctx, "bad", failing, bgtasks.Retry(2, bgtasks.Backoff(0, 0))),
