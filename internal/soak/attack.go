@@ -40,7 +40,16 @@ var ways = []way{
 	{"reset", 12, (*client).reset},
 	{"slow reader", 4, (*client).readSlowly},
 	{"never reads", 2, (*client).neverRead},
-	{"order", 8, (*client).order},
+	{"h2 reset", 12, (*client).resetStream},
+	{"h2 slow reader", 3, (*client).readStreamSlowly},
+	{"h2 never reads", 2, (*client).neverReadStream},
+	{"orders: order", 8, (*client).order},
+	{"orders: image", 3, (*client).image},
+	{"orders: import", 3, (*client).delivery},
+	{"orders: report", 2, (*client).salesReport},
+	{"orders: customer", 3, (*client).customer},
+	{"orders: export", 1, (*client).export},
+	{"orders: events", 2, (*client).watch},
 }
 
 // attack has clients work until done. They end by themselves when the process has ended.
@@ -72,7 +81,7 @@ func (c *client) loop() {
 			return
 		case <-c.t.exited:
 			return
-		case <-time.After(time.Duration(c.random.IntN(30)) * time.Millisecond): // thinks
+		case <-time.After(c.thinks()):
 		}
 		pick := c.random.IntN(sum)
 		for _, w := range ways {
@@ -85,6 +94,15 @@ func (c *client) loop() {
 	}
 }
 
+// thinks is the pause before the next attempt, longer where hardly any will get through.
+func (c *client) thinks() time.Duration {
+	pause := time.Duration(c.random.IntN(30)) * time.Millisecond
+	if c.t.terminated.Load() {
+		pause *= 10
+	}
+	return pause
+}
+
 // loiter holds a connection that says nothing, or only half of a request's head.
 func (s *run) loiter(t *process, i int, done <-chan struct{}) {
 	conn, err := net.DialTimeout("tcp", t.plain, 5*time.Second)
@@ -93,7 +111,7 @@ func (s *run) loiter(t *process, i int, done <-chan struct{}) {
 	}
 	defer conn.Close()
 	if i%2 == 0 {
-		_, _ = fmt.Fprint(conn, "GET /work/loiter HTTP/1.1\r\nHost: so")
+		_, _ = fmt.Fprint(conn, "GET /do/loiter HTTP/1.1\r\nHost: so")
 	}
 	select {
 	case <-done:

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -47,7 +50,9 @@ func main() {
 	flag.StringVar(&cfg.dir, "dir", "", "`folder` for ledgers and logs (default a temporary one, which stays if a promise was broken)")
 	flag.StringVar(&cfg.root, "root", cfg.root, "`folder` of the repository")
 	flag.Parse()
-	report, err := soak(cfg)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second one ends this at once
+	report, err := soak(ctx, cfg)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(2)

@@ -16,22 +16,27 @@ import (
 type overloaded struct {
 	taken, refused int
 	median, most   time.Duration // of an answer
+	usual          time.Duration // the longest of an answer before
 	recovery       time.Duration // from the last request to one that is taken
+	settled        time.Duration // and to answers that take no longer than before
 }
 
 func (o overloaded) String() string {
-	return fmt.Sprintf("%d requests taken, %d refused; answers took %s, at most %s; taken again after %s", o.taken, o.refused,
-		o.median.Round(100*time.Microsecond), o.most.Round(time.Millisecond), o.recovery.Round(100*time.Microsecond))
+	return fmt.Sprintf("%d requests taken, %d refused; answers took %s, at most %s; taken again after %s, as fast as before (%s) %s", o.taken, o.refused,
+		o.median.Round(100*time.Microsecond), o.most.Round(time.Millisecond), o.recovery.Round(100*time.Microsecond),
+		o.usual.Round(100*time.Microsecond), asBefore(o.settled))
 }
 
 const burstTasks = 8 // of a request, 20 ms each
 
 // overload sends requests with ten times as many tasks as may be pending, as fast as it can, and
-// then sees how long it takes until one is taken.
+// then sees how long it takes until all is as before.
 func (s *run) overload(t *process, life int) {
 	web := newWeb()
 	defer web.close()
-	var o overloaded
+	probe := s.prober(t, fmt.Sprintf("%d-probe", life), web)
+	o := overloaded{usual: probe.usual()}
+	s.usual = o.usual
 	var took []time.Duration
 	var mu sync.Mutex
 	var clients sync.WaitGroup
@@ -54,21 +59,8 @@ func (s *run) overload(t *process, life int) {
 		})
 	}
 	clients.Wait()
-	began := time.Now()
-	probe := &client{run: s, t: t, name: fmt.Sprintf("%d-probe", life), web: web, random: rand.New(rand.NewPCG(s.seed, 0))}
-	for {
-		if status, _ := probe.burst(1); status == http.StatusOK {
-			break
-		}
-		if time.Since(began) > patience {
-			s.report.breaks("no request was taken for %s after an overload", patience)
-			break
-		}
-		time.Sleep(time.Millisecond) // between probes
-	}
-	o.recovery = time.Since(began)
-	slices.Sort(took)
-	o.median, o.most = took[len(took)/2], took[len(took)-1]
+	o.recovery, o.settled = probe.settles(o.usual)
+	o.median, o.most = median(took), slices.Max(took)
 	if o.refused == 0 {
 		s.report.breaks("an overload of 10 times MaxPending had nothing refused: %s", o)
 	}
@@ -83,7 +75,7 @@ func (c *client) burst(tasks int) (status int, took time.Duration) {
 		q.Tasks += string(rune(plan.Sleep))
 	}
 	c.report.request("overload")
-	req, err := http.NewRequest(http.MethodPost, "http://"+c.t.plain+q.Path("/work"), nil)
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.t.plain+q.Path("/do"), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -110,7 +102,7 @@ func (s *run) hang(t *process, life int) {
 		c.n++
 		q := plan.Request{ID: fmt.Sprintf("%s-%d", c.name, c.n), Tasks: "oHoao", Size: 100}
 		c.report.request("http/1.1")
-		req, err := http.NewRequest(http.MethodPost, "http://"+t.plain+q.Path("/work"), nil)
+		req, err := http.NewRequest(http.MethodPost, "http://"+t.plain+q.Path("/do"), nil)
 		if err != nil {
 			panic(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -33,13 +34,16 @@ func (s *run) build(module, what string) (file string, err error) {
 type process struct {
 	cmd           *exec.Cmd
 	log           string // file
+	guard         *guard
+	began         time.Time
+	terminated    atomic.Bool
 	exited        chan struct{}
 	plain, secure string // addresses
 }
 
-// start starts a program, whose standard error goes to a file.
-func start(file, log string, env []string, args ...string) (*process, *bufio.Reader, error) {
-	p := &process{cmd: exec.Command(file, args...), log: log, exited: make(chan struct{})}
+// spawn starts a program, whose standard error goes to a file.
+func (s *run) spawn(file, log string, env []string, args ...string) (*process, *bufio.Reader, error) {
+	p := &process{cmd: exec.Command(file, args...), log: log, guard: s.guard, began: time.Now(), exited: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -51,7 +55,7 @@ func start(file, log string, env []string, args ...string) (*process, *bufio.Rea
 	}
 	defer stderr.Close()
 	p.cmd.Stderr = stderr
-	if err := p.cmd.Start(); err != nil {
+	if err := s.guard.start(p.cmd); err != nil {
 		return nil, nil, err
 	}
 	return p, bufio.NewReader(out), nil
@@ -62,11 +66,12 @@ func (p *process) wait() {
 	go func() {
 		defer close(p.exited)
 		_ = p.cmd.Wait()
+		p.guard.gone(p.cmd.Process.Pid)
 	}()
 }
 
-func (s *run) startTarget() (*process, error) {
-	p, out, err := start(s.target, filepath.Join(s.dir, "target.log"), []string{"TMPDIR=" + s.uploads()},
+func (s *run) startTarget(life int) (*process, error) {
+	p, out, err := s.spawn(s.target, filepath.Join(s.dir, fmt.Sprintf("target-%d.log", life)), []string{"TMPDIR=" + s.uploads()},
 		"-ledger", s.ledger, "-grace", s.grace.String(), "-max-pending", strconv.Itoa(s.maxPending))
 	if err != nil {
 		return nil, err
@@ -85,6 +90,7 @@ func (s *run) startTarget() (*process, error) {
 // terminate sends SIGTERM and returns how long the process took to end.
 func (p *process) terminate(within time.Duration) (time.Duration, error) {
 	began := time.Now()
+	p.terminated.Store(true)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return 0, err
 	}
@@ -99,6 +105,15 @@ func (p *process) terminate(within time.Duration) (time.Duration, error) {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
+}
+
+func (p *process) hasExited() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 func (p *process) stderr() string {

@@ -12,18 +12,11 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/internal/soak/plan"
 )
 
-// dial opens a connection, on which everything has patience as its limit.
-func (c *client) dial() *net.TCPConn {
-	conn, err := net.DialTimeout("tcp", c.t.plain, 5*time.Second)
-	if err != nil {
-		return nil
-	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	return conn.(*net.TCPConn)
-}
+// dial opens a connection to the target.
+func (c *client) dial() *net.TCPConn { return dial(c.t.plain) }
 
 func head(q plan.Request, method, more string) string {
-	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: soak\r\nX-Request-Id: %s\r\n%s\r\n", method, q.Path("/work"), q.ID, more)
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: soak\r\nX-Request-Id: %s\r\n%s\r\n", method, q.Path("/do"), q.ID, more)
 }
 
 // pipeline sends some requests in one write, and reads their answers.
@@ -66,20 +59,25 @@ func (c *client) readAnswer(in *bufio.Reader, q plan.Request) bool {
 	return err == nil && !res.Close
 }
 
-// halfSent announces a body, sends half of it, waits, and closes in order.
+// halfSent announces a body, and sends not all of it.
 func (c *client) halfSent() {
-	conn := c.dial()
+	c.sendHalf(c.t.plain, head(c.ask(), http.MethodPost, "Content-Length: 1000\r\n"), strings.Repeat("x", 1000))
+}
+
+// sendHalf sends a part of a request, waits, and closes in order.
+func (c *client) sendHalf(addr, head, body string) {
+	conn := dial(addr)
 	if conn == nil {
 		return
 	}
 	defer conn.Close()
 	c.report.fault("half-sent request")
-	q := c.ask()
-	text := head(q, http.MethodPost, "Content-Length: 1000\r\n") + strings.Repeat("x", c.random.IntN(1000))
-	if c.random.IntN(3) == 0 {
-		text = text[:c.random.IntN(len(text))]
+	text := head + body
+	sent := c.random.IntN(len(text))
+	if body != "" && c.random.IntN(3) > 0 {
+		sent = len(head) + c.random.IntN(len(body))
 	}
-	_, _ = io.WriteString(conn, text)
+	_, _ = io.WriteString(conn, text[:sent])
 	select {
 	case <-time.After(time.Duration(c.random.IntN(500)) * time.Millisecond): // as a stalled phone does
 	case <-c.done:
@@ -90,35 +88,41 @@ func (c *client) halfSent() {
 	}
 }
 
-// reset resets the connection at any stage: before, in the middle of and after the request,
-// and before and in the middle of its answer.
+// reset resets a connection to the target.
 func (c *client) reset() {
-	conn := c.dial()
+	q := c.ask()
+	q.Size += c.random.IntN(2) * 500_000
+	c.resetConn(c.t.plain, head(q, http.MethodPost, "Connection: close\r\nContent-Length: 5000\r\n"), strings.Repeat("x", 5000), q.Size+200)
+}
+
+var stages = []string{"reset at once", "reset in head", "reset in body", "reset after request", "reset later", "reset in answer"}
+
+// resetConn resets a connection at any stage: before, in the middle of and after the request,
+// and before and in the middle of its answer, which has answer bytes or so.
+func (c *client) resetConn(addr, head, body string, answer int) {
+	conn := dial(addr)
 	if conn == nil {
 		return
 	}
 	defer conn.Close()
 	_ = conn.SetLinger(0)
-	q := c.ask()
-	q.Size += c.random.IntN(2) * 500_000
-	text := head(q, http.MethodPost, "Connection: close\r\nContent-Length: 5000\r\n") + strings.Repeat("x", 5000)
-	stage := c.random.IntN(6)
-	c.report.fault([]string{"reset at once", "reset in head", "reset in body", "reset after request", "reset later", "reset in answer"}[stage])
-	headEnd := len(text) - 5000
+	text := head + body
+	stage := c.random.IntN(len(stages))
+	c.report.fault(stages[stage])
 	switch stage {
 	case 0:
 		return
 	case 1:
-		text = text[:c.random.IntN(headEnd)]
+		text = text[:c.random.IntN(len(head))]
 	case 2:
-		text = text[:headEnd+c.random.IntN(5000)]
+		text = text[:len(head)+c.random.IntN(len(body)+1)]
 	}
 	_, _ = io.WriteString(conn, text)
 	switch stage {
 	case 4:
 		time.Sleep(time.Duration(c.random.IntN(3000)) * time.Microsecond) // anywhere in the handler or after it
 	case 5:
-		_, _ = io.CopyN(io.Discard, conn, int64(1+c.random.IntN(q.Size+200)))
+		_, _ = io.CopyN(io.Discard, conn, int64(1+c.random.IntN(answer)))
 	}
 }
 

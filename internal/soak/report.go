@@ -22,12 +22,15 @@ type report struct {
 	requests map[string]int // by kind of client, those to a process that no longer listens included
 	answered int            // of the target's
 	faults   map[string]int // by kind
+	beside   int            // requests answered on connections with a stream that was reset, or never read
 	restarts int
 
-	ledger figures
-	orders int // acknowledged
-	steps  int // of them, that have ended
-	named  int // of the orders' tasks, as unfinished
+	ledger    figures
+	ackedShop map[string]int // of orders, by kind
+	stored    map[string]int // what orders has in the end, acknowledged or not
+	steps     int            // of orders, that have ended
+	named     int            // of the tasks of orders, as unfinished
+	leftFiles int            // temporary ones of those
 
 	foreign    int
 	memory     int64 // most, of the target
@@ -35,11 +38,13 @@ type report struct {
 	goroutines int
 	longest    time.Duration // shutdown
 	overload   []overloaded
+	recoveries []recovery
 	broken     []string
 }
 
 func newReport(cfg config) *report {
-	return &report{seed: cfg.seed, clients: cfg.clients + cfg.idle, requests: map[string]int{}, faults: map[string]int{}}
+	return &report{seed: cfg.seed, clients: cfg.clients + cfg.idle, requests: map[string]int{}, faults: map[string]int{},
+		ackedShop: map[string]int{}, stored: map[string]int{}}
 }
 
 // breaks notes that a promise was broken.
@@ -69,6 +74,14 @@ func (r *report) fault(kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults[kind]++
+}
+
+// isAnsweredBeside notes that a request was answered beside a stream that was reset or never
+// read.
+func (r *report) isAnsweredBeside() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.beside++
 }
 
 // isForeign notes an answer that is not wholly its own request's.
@@ -133,12 +146,16 @@ func (r *report) String() string {
 	f := &r.ledger
 	row("seed, time, clients", "%d, %s, %d", r.seed, r.took.Round(time.Second), r.clients)
 	row("attempts", "%d, also while nobody listens (%s)", total(r.requests), counts(r.requests))
-	row("answered", "%d, %d of them acknowledged, and %d orders", r.answered, f.acknowledged, r.orders)
+	row("answered", "%d, %d of them acknowledged", r.answered, f.acknowledged)
+	row("answered beside", "%d, a stream that was reset or never read", r.beside)
+	row("orders acknowledged", "%d (%s)", total(r.ackedShop), counts(r.ackedShop))
+	row("orders stored", "%d (%s)", total(r.stored), counts(r.stored))
 	row("tasks", "%d accepted, %d of acknowledged requests; %d runs; %d steps of orders", f.accepted, f.expected, f.runs, r.steps)
 	row("tasks by kind", "%s", counts(f.kinds))
 	row("faults", "%d (%s)", total(r.faults), counts(r.faults))
 	row("restarts", "%d, the longest shutdown %s", r.restarts, r.longest.Round(10*time.Millisecond))
-	row("named as unfinished", "%d, and %d of orders", f.named, r.named)
+	row("after a restart", "%s", r.afterRestarts())
+	row("named as unfinished", "%d, and %d of orders, which left %d temporary files", f.named, r.named, r.leftFiles)
 	row("lost", "%d", f.lost)
 	row("doubled", "%d", f.doubled)
 	row("out of order", "%d", f.disordered)

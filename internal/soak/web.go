@@ -55,10 +55,11 @@ func (c *client) get(via *http.Client, base string) {
 	q := c.ask()
 	if c.random.IntN(20) == 0 {
 		c.report.fault("client cancels")
+		q.Unwatched = via == c.web.h2c // where that ends a stream, not a connection
 		time.AfterFunc(time.Duration(c.random.IntN(5000))*time.Microsecond, cancel)
 	}
 	// Not GET, which net/http's client would send again where a handler panics.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+q.Path("/work"), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+q.Path("/do"), nil)
 	if err != nil {
 		panic(err)
 	}

@@ -33,6 +33,11 @@ type Request struct {
 	Status  int    // of the answer; 0: 200
 	End     string // "", "panic", "abort": how the handler ends after adding its tasks
 	Chunked bool   // whether the answer has no Content-Length, and is flushed in between
+
+	// Unwatched says that the last byte of the answer is not to be looked out for on the
+	// connection: the client may take back its HTTP/2 stream, or have the answer split over
+	// many frames.
+	Unwatched bool
 }
 
 // Path returns the request's path and query below a route.
@@ -47,6 +52,9 @@ func (r Request) Path(route string) string {
 	if r.Chunked {
 		q.Set("chunked", "1")
 	}
+	if r.Unwatched {
+		q.Set("unwatched", "1")
+	}
 	return route + "/" + r.ID + "?" + q.Encode()
 }
 
@@ -54,7 +62,7 @@ func (r Request) Path(route string) string {
 func Parse(id string, q url.Values) Request {
 	size, _ := strconv.Atoi(q.Get("size"))
 	status, _ := strconv.Atoi(q.Get("status"))
-	return Request{id, q.Get("tasks"), size, max(status, 200), q.Get("end"), q.Get("chunked") != ""}
+	return Request{id, q.Get("tasks"), size, max(status, 200), q.Get("end"), q.Get("chunked") != "", q.Get("unwatched") != ""}
 }
 
 // Expected is how many tasks the list has in the end.

@@ -26,8 +26,8 @@ func (a *api) router() http.Handler {
 	r.Get("/stats", a.stats)
 	r.Group(func(r chi.Router) {
 		r.Use(middleware.RequestID, chimw.BackgroundTasks(a.runner))
-		r.Get("/work/{id}", a.work)
-		r.Post("/work/{id}", a.work)
+		r.Get("/do/{id}", a.do)
+		r.Post("/do/{id}", a.do)
 		r.With(chimw.Uploads).Post("/upload/{id}", a.upload)
 		r.Get("/websocket/{id}", a.websocket)
 	})
@@ -50,12 +50,14 @@ type connKey struct{}
 
 func (a *api) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{ledger: a.ledger, w: w, r: r, Request: plan.Parse(chi.URLParam(r, "id"), r.URL.Query())}
-	x.conn, _ = r.Context().Value(connKey{}).(*watchedConn)
+	if !x.Unwatched {
+		x.conn, _ = r.Context().Value(connKey{}).(*watchedConn)
+	}
 	return x
 }
 
-// work adds the tasks, reads the request's body, which may never come, and answers.
-func (a *api) work(w http.ResponseWriter, r *http.Request) {
+// do adds the tasks, reads the request's body, which may never come, and answers.
+func (a *api) do(w http.ResponseWriter, r *http.Request) {
 	x := a.exchange(w, r)
 	defer x.returned.Store(true)
 	x.expect()

@@ -24,7 +24,7 @@ type exchange struct {
 	plan.Request
 	w    http.ResponseWriter
 	r    *http.Request
-	conn *watchedConn // nil over TLS, and where the response is not ours to watch
+	conn *watchedConn // nil over TLS, where the response is not ours to watch, and if it is not to be
 	file *multipart.FileHeader
 	sum  string
 
@@ -76,7 +76,7 @@ func (x *exchange) checkSent(ctx context.Context) {
 	case o.Hijacked, o.Panicked, o.Aborted:
 	case !o.Sent:
 		x.ledger.Write(plan.Unsent, x.ID)
-	case x.conn == nil: // TLS
+	case x.conn == nil:
 	case x.conn.sent(x.ID):
 		x.ledger.Write(plan.InTime, x.ID, x.r.Proto)
 	default:
