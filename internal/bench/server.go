@@ -31,6 +31,7 @@ type shop struct {
 	tasks int           // no-op tasks for each order
 	other func() rival  // how they are run without our middleware
 	plain bool          // without our middleware
+	least bool          // with the least instead
 	heavy time.Duration // how long the task of /report computes
 	limit int           // Config.MaxRunning
 }
@@ -41,6 +42,7 @@ var shops = map[string]shop{
 	"four":        {tasks: 4},
 	"goroutine":   {tasks: 1, plain: true, other: unsafe},
 	"goroutines":  {tasks: 4, plain: true, other: safe},
+	"least":       {tasks: 4, plain: true, least: true},
 	"report":      {plain: true, heavy: 20 * time.Millisecond},
 	"report, 1":   {heavy: 20 * time.Millisecond, limit: 1},
 	"report, 2":   {heavy: 20 * time.Millisecond, limit: 2},
@@ -68,11 +70,20 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 			return nil
 		}
 	}
+	if s.least {
+		add = func(r *http.Request) error {
+			addLeast(r, "task", nothing)
+			return nil
+		}
+	}
 	r := chi.NewRouter()
 	r.Use(middleware.RequestSize(1<<20), middleware.RequestID, middleware.Heartbeat("/health"),
 		middleware.Compress(5), middleware.StripSlashes)
 	if !s.plain {
 		r.Use(chimw.BackgroundTasks(run))
+	}
+	if s.least {
+		r.Use(withLeast)
 	}
 	r.Use(middleware.Timeout(30 * time.Second))
 	r.Route("/orders", func(r chi.Router) {
