@@ -10,24 +10,44 @@ import (
 // is worked out for those who ask.
 type clock struct {
 	start  time.Time
-	anchor atomic.Pointer[time.Time] // the latest moment at which the time of day was set
+	anchor atomic.Pointer[anchor] // the latest
+
+	// checked is the reading up to which the anchor is known to hold, so that many questions
+	// about the same moments, such as a busy runner's observers have, ask the system once.
+	checked atomic.Int64
+}
+
+// An anchor is a moment at which the time of day was set, and its reading.
+type anchor struct {
+	time    time.Time
+	reading time.Duration
 }
 
 func (c *clock) init() {
 	c.start = time.Now()
-	c.anchor.Store(&c.start)
+	c.anchor.Store(&anchor{time: c.start})
 }
 
 func (c *clock) now() time.Duration { return time.Since(c.start) }
 
-// at is the moment of a reading, the same each time, unless the time of day has been set since
-// (by hand, or while the machine was suspended).
+// at is the moment of a reading: the same each time, unless the time of day has been set since
+// (by hand, or while the machine was suspended). That is noticed by the first to ask for a
+// reading which is a millisecond later than the last check.
 func (c *clock) at(reading time.Duration) time.Time {
-	now, anchor := time.Now(), c.anchor.Load()
-	expected := anchor.Add(now.Sub(*anchor))
-	if now.Round(0).Sub(expected.Round(0)).Abs() > time.Millisecond { // Round(0): by the time of day
-		anchor = &now
-		c.anchor.Store(anchor)
+	if reading-time.Duration(c.checked.Load()) > time.Millisecond {
+		c.check()
 	}
-	return anchor.Add(reading - anchor.Sub(c.start))
+	a := c.anchor.Load()
+	return a.time.Add(reading - a.reading)
+}
+
+// check makes a new anchor if the time of day has been set since the latest.
+func (c *clock) check() {
+	now, a := time.Now(), c.anchor.Load()
+	reading := now.Sub(c.start)
+	expected := a.time.Add(reading - a.reading)
+	if now.Round(0).Sub(expected.Round(0)).Abs() > time.Millisecond { // Round(0): by the time of day
+		c.anchor.Store(&anchor{now, reading})
+	}
+	c.checked.Store(int64(reading))
 }

@@ -206,15 +206,20 @@ func (x *exchange) Detach(returned bool) bgtasks.Outcome {
 // About describes the request. The route's pattern is complete once the handler has been
 // reached. Where there is a copy, the original may be being routed on elsewhere.
 func (x *exchange) About(ctx context.Context) bgtasks.Info {
-	h, route := &x.host, chi.RouteContext(ctx)
-	if route == h.route && h.copy != nil && !h.kept {
-		route = h.copy.get()
-	}
 	return bgtasks.Info{
-		Route:     route.RoutePattern(),
-		Method:    h.method,
+		Route:     x.host.pattern(chi.RouteContext(ctx)),
+		Method:    x.host.method,
 		RequestID: middleware.GetReqID(ctx),
 	}
+}
+
+func (h *host) pattern(route *chi.Context) string {
+	switch {
+	case h.copy == nil || h.kept:
+	case route == h.route || route == h.copy.context.Load():
+		return h.copy.routePattern()
+	}
+	return route.RoutePattern()
 }
 
 func (x *exchange) Writing() (progress uint64, writing bool) { return x.writer.progress() }

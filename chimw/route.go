@@ -14,6 +14,7 @@ import (
 type routeCopy struct {
 	routes   chi.Routes
 	context  atomic.Pointer[chi.Context]
+	pattern  atomic.Pointer[string]
 	keys     int32
 	patterns int32
 	texts    []string // path, method, keys, values, patterns
@@ -40,6 +41,17 @@ func (r *routeCopy) get() *chi.Context {
 	}
 	r.context.CompareAndSwap(nil, r.build())
 	return r.context.Load()
+}
+
+// routePattern is (*chi.Context).RoutePattern, put together once: every event and log line about
+// a task has it.
+func (r *routeCopy) routePattern() string {
+	if made := r.pattern.Load(); made != nil {
+		return *made
+	}
+	made := r.get().RoutePattern()
+	r.pattern.Store(&made)
+	return made
 }
 
 func (r *routeCopy) build() *chi.Context {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 )
 
 // TestMain is a server where a row has started one: see launch.
@@ -48,6 +49,20 @@ func BenchmarkRequestTogether(b *testing.B) {
 			servingTogether(oursWith(tasks), tasks)(b.N)
 		})
 	}
+}
+
+func BenchmarkObserved(b *testing.B) {
+	b.ReportAllocs()
+	watched := newRunner()
+	watched.Observe(func(bgtasks.Event) {})
+	servingTasks(oursOn(watched, 4), 4)(b.N)
+}
+
+func BenchmarkInspected(b *testing.B) {
+	b.ReportAllocs()
+	watched := newRunner()
+	chimw.Inspector(watched)
+	servingTasks(oursOn(watched, 4), 4)(b.N)
 }
 
 func BenchmarkLists(b *testing.B) {

@@ -96,17 +96,21 @@ func oursOn(run *bgtasks.Runner, tasks int) http.Handler {
 // each of them. A request is over when all its tasks have run.
 func against(tasks int, other func(*bench) rival) func(*bench) round {
 	return func(b *bench) round {
-		start := other(b)
-		base := router(func(_ http.ResponseWriter, r *http.Request) {
-			for range tasks {
-				start(r, "task", ranOf(r).task)
-			}
-		})
+		base := goroutines(other(b), tasks)
 		if b.parallel {
 			return b.timed(servingTogether(oursWith(tasks), tasks), servingTogether(base, tasks))
 		}
 		return b.timed(servingTasks(oursWith(tasks), tasks), servingTasks(base, tasks))
 	}
+}
+
+// goroutines is the route with so many tasks a request, each given to a rival.
+func goroutines(start rival, tasks int) http.Handler {
+	return router(func(_ http.ResponseWriter, r *http.Request) {
+		for range tasks {
+			start(r, "task", ranOf(r).task)
+		}
+	})
 }
 
 // together has the row's requests come from two goroutines at once.

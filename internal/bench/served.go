@@ -15,6 +15,7 @@ func servedRows() []row {
 		{orders + "4 tasks: CPU time", bare("the same"), "ns", ratio(1.05), 0, cpuPerRequest("four", "bare")},
 		{orders + "no task: CPU time", bare("the same"), "ns", noGoal(), 0, cpuPerRequest("none", "bare")},
 		{orders + "4 hand-written goroutines: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("goroutines", "bare")},
+		{orders + "4 tasks of the least: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("least", "bare")},
 		{orders + "1 goroutine without any safety: CPU time", "the same without it", "ns", noGoal(), 0, cpuPerRequest("goroutine", "bare")},
 		{orders + "4 tasks: time, saturated", bare("the same"), "ns", noGoal(), 0, func(b *bench) round {
 			n := b.scale(4000, 50)

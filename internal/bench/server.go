@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -30,6 +31,7 @@ type shop struct {
 	tasks int           // no-op tasks for each order
 	other func() rival  // how they are run without our middleware
 	plain bool          // without our middleware
+	least bool          // with the least instead
 	heavy time.Duration // how long the task of /report computes
 	limit int           // Config.MaxRunning
 }
@@ -40,6 +42,7 @@ var shops = map[string]shop{
 	"four":        {tasks: 4},
 	"goroutine":   {tasks: 1, plain: true, other: unsafe},
 	"goroutines":  {tasks: 4, plain: true, other: safe},
+	"least":       {tasks: 4, plain: true, least: true},
 	"report":      {plain: true, heavy: 20 * time.Millisecond},
 	"report, 1":   {heavy: 20 * time.Millisecond, limit: 1},
 	"report, 2":   {heavy: 20 * time.Millisecond, limit: 2},
@@ -67,11 +70,20 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 			return nil
 		}
 	}
+	if s.least {
+		add = func(r *http.Request) error {
+			addLeast(r, "task", nothing)
+			return nil
+		}
+	}
 	r := chi.NewRouter()
 	r.Use(middleware.RequestSize(1<<20), middleware.RequestID, middleware.Heartbeat("/health"),
 		middleware.Compress(5), middleware.StripSlashes)
 	if !s.plain {
 		r.Use(chimw.BackgroundTasks(run))
+	}
+	if s.least {
+		r.Use(withLeast)
 	}
 	r.Use(middleware.Timeout(30 * time.Second))
 	r.Route("/orders", func(r chi.Router) {
@@ -111,13 +123,26 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 
 func nothing(context.Context) error { return nil }
 
-// burn computes for that long.
-func burn(d time.Duration) {
-	n := 0
-	for begin := time.Now(); time.Since(begin) < d; {
-		for range 10_000 {
-			n++
+// burnt is how often burn counts to a thousand in a millisecond, when nobody disturbs it.
+var burnt = sync.OnceValue(func() int {
+	best := 0
+	for range 20 {
+		n := 0
+		for begin := time.Now(); time.Since(begin) < time.Millisecond; n++ {
+			count(1)
 		}
+		best = max(best, n)
+	}
+	return best
+})
+
+// burn computes what takes that long for one who has a processor for himself.
+func burn(d time.Duration) { count(int(float64(burnt()) * d.Seconds() * 1000)) }
+
+func count(thousands int) {
+	n := 0
+	for range thousands * 1000 {
+		n++
 	}
 	runtime.KeepAlive(n)
 }
@@ -129,6 +154,9 @@ func serve(kind string) error {
 		return err
 	}
 	s := shops[kind]
+	if s.heavy > 0 {
+		burnt()
+	}
 	run := bgtasks.New(bgtasks.Config{MaxPending: -1, MaxRunning: s.limit})
 	srv := &http.Server{Handler: s.router(run)}
 	if !s.plain {

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// These rows tell what the goals of "1 task" and "4 tasks" leave room for.
+
+func leastRows() []row {
+	rows := []row{{"no task, the least", "chi's RequestID", "ns", noGoal(), 0, func(b *bench) round {
+		return b.timed(serving(leastWith(0)), serving(router(nil, middleware.RequestID)))
+	}}}
+	for _, tasks := range []int{1, 4} {
+		rows = append(rows, row{fmt.Sprintf("%d of the least", tasks), "hand-written goroutine, as safe, each", "ns", noGoal(), 0, func(b *bench) round {
+			return b.timed(servingTasks(leastWith(tasks), tasks), servingTasks(goroutines(safe(), tasks), tasks))
+		}})
+	}
+	return rows
+}
+
+func leastWith(tasks int) http.Handler {
+	return router(func(_ http.ResponseWriter, r *http.Request) {
+		for range tasks {
+			addLeast(r, "task", ranOf(r).task)
+		}
+	}, withLeast)
+}
+
+// least is the least that a middleware can do for tasks after the response that are as safe
+// as a hand-written goroutine. What its rows measure is a floor for ours: one allocation for what
+// it keeps of a request, the copy of the request that net/http makes for a new context, a copy
+// of the URL parameters, a writer that is shut once the handler has returned, and one goroutine
+// for all tasks of a request, which recovers, logs, and is awaited by a WaitGroup.
+//
+// It has nothing of what the library is for beside that: no limit, no count, no time, no lock, no
+// shutdown that names what is left, no option, no task that adds another, no response that is
+// still being sent, no optional method of the writer, and no context of a task's own.
+type least struct {
+	http.ResponseWriter
+	parent context.Context
+	shut   atomic.Bool
+	wg     *sync.WaitGroup
+	route  []string // as of the first task: path, method, URL parameters, patterns
+	few    [5]string
+	tasks  []leastTask
+	first  [1]leastTask
+}
+
+type leastTask struct {
+	name string
+	fn   taskFunc
+}
+
+type leastKey struct{}
+
+func withLeast(next http.Handler) http.Handler {
+	var wg sync.WaitGroup
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := &least{ResponseWriter: w, parent: r.Context(), wg: &wg}
+		defer l.finish()
+		next.ServeHTTP(l, r.WithContext(leastContext{l}))
+	})
+}
+
+func addLeast(r *http.Request, name string, fn taskFunc) {
+	l := r.Context().Value(leastKey{}).(*least)
+	if l.tasks == nil {
+		l.tasks = l.first[:0]
+		c := chi.RouteContext(r.Context())
+		l.route = append(l.few[:0], c.RoutePath, c.RouteMethod)
+		l.route = append(append(append(l.route, c.URLParams.Keys...), c.URLParams.Values...), c.RoutePatterns...)
+	}
+	l.tasks = append(l.tasks, leastTask{name, fn})
+}
+
+func (l *least) finish() {
+	l.shut.Store(true)
+	if len(l.tasks) > 0 {
+		l.wg.Add(1)
+		go l.run()
+	}
+}
+
+func (l *least) run() {
+	defer l.wg.Done()
+	for _, task := range l.tasks {
+		guarded(leastContext{l}, task.name, task.fn)
+	}
+}
+
+func (l *least) Write(p []byte) (int, error) {
+	if l.shut.Load() {
+		return 0, http.ErrHandlerTimeout
+	}
+	return l.ResponseWriter.Write(p)
+}
+
+func (l *least) WriteHeader(status int) {
+	if !l.shut.Load() {
+		l.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// leastContext is a pointer, so that making one does not allocate.
+type leastContext struct{ *least }
+
+func (c leastContext) Value(key any) any {
+	switch key {
+	case leastKey{}:
+		return c.least
+	case chi.RouteCtxKey:
+		if c.shut.Load() {
+			return c.routeContext()
+		}
+	}
+	return c.parent.Value(key)
+}
+
+func (c leastContext) Done() <-chan struct{} {
+	if c.shut.Load() {
+		return nil
+	}
+	return c.parent.Done()
+}
+
+func (c leastContext) Err() error {
+	if c.shut.Load() {
+		return nil
+	}
+	return c.parent.Err()
+}
+
+func (c leastContext) Deadline() (time.Time, bool) {
+	if c.shut.Load() {
+		return time.Time{}, false
+	}
+	return c.parent.Deadline()
+}
+
+// routeContext is made for the few tasks that ask.
+func (c leastContext) routeContext() *chi.Context {
+	made := chi.NewRouteContext()
+	made.RoutePath, made.RouteMethod = c.route[0], c.route[1]
+	return made
+}
