@@ -9,6 +9,7 @@ import (
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
 )
 
 // OpenSQLite opens a queue in an SQLite database, which may hold the program's own tables too,
@@ -41,8 +42,15 @@ func OpenSQLite(ctx context.Context, db *sql.DB, runner *bgtasks.Runner, cfg Con
 }
 
 // MigrateSQLite makes River's tables, or brings them up to date. Where they are, it does nothing.
+// Processes that call it at the same time wait for each other, if the database was opened as
+// OpenSQLite wants it.
 func MigrateSQLite(ctx context.Context, db *sql.DB) error {
-	return migrate(ctx, riversqlite.New(db))
+	return migrate(riversqlite.New(db), func(m *rivermigrate.Migrator[*sql.Tx]) error {
+		return inTx(ctx, db, func(tx *sql.Tx) error { // it has the write lock before it looks what is there
+			_, err := m.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil)
+			return err
+		})
+	})
 }
 
 func inTx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
