@@ -90,5 +90,10 @@ func (d *durable[T]) giveUp(ctx context.Context, order int64, reason error) erro
 	if err != nil {
 		return errors.Join(reason, err) // which is not hopeless: River tries the step again, and so this
 	}
-	return river.JobCancel(reason)
+	return givenUp{reason}
 }
+
+// givenUp is the reason, and tells River to cancel.
+type givenUp struct{ error }
+
+func (e givenUp) Unwrap() error { return river.JobCancel(e.error) }

@@ -75,6 +75,7 @@ func TestDurableOrderThatIsHopelessIsAuditedAndGivenUp(t *testing.T) {
 		assert.Equal(t, `out of stock: 4 of "quince"`, got.Steps[1].Error)
 		assert.Equal(t, []string{"validate order succeeded, update inventory failed, send confirmation skipped, notify fulfilment skipped"}, got.Audit)
 		assert.Equal(t, 1_000_000-2, p.items()[0].Stock, "of the order before")
+		p.eventuallyLogs("bgtasks: task failed", "task", stepInventory, "error", `out of stock: 4 of "quince"`)
 		eventually(t, "all three are kept", func() bool { return len(p.jobs("cancelled")) == 3 })
 
 		// The stock is filled up, and the unit tried again by hand.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +122,32 @@ func TestOrdersDoNotWaitForEachOtherOnPostgres(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, 1_000_000-400, stock(t, store, "pear"))
+}
+
+// While the database is away no order is taken, which the client is told; then all goes on.
+func TestPostgresThatIsAwayForAMomentIsNoEnd(t *testing.T) {
+	t.Parallel()
+	newDatabase(t) // or skip
+	c, err := pgtest.New("fsync=off")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, c.Close()) })
+	url, err := c.Database()
+	require.NoError(t, err)
+	p := start(t, "-durable", "-database", url)
+	assertAllSucceeded(t, p.processed(p.order(goodOrder)))
+	c.Stop()
+	assertProblem(t, p.post(goodOrder), 503, "the database is away")
+	require.NoError(t, c.Start())
+	var id int64
+	eventually(t, "orders are taken again", func() bool {
+		got := p.post(goodOrder)
+		if got.status != http.StatusCreated {
+			return false
+		}
+		id = orderID(t, got.body)
+		return true
+	})
+	assertAllSucceeded(t, p.processed(id))
 }
 
 func TestDatabaseThatCanNotBeUsedEndsTheProgram(t *testing.T) {
