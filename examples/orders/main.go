@@ -106,7 +106,7 @@ func openStore(ctx context.Context, cfg *config, dir string) (*Store, error) {
 // their time.
 func serve(cfg *config, a *api, log *slog.Logger) error {
 	runner := newRunner(cfg, log, a.feed)
-	ctx := untilSignal(runner)
+	ctx := untilSignal(runner, cfg.durable)
 	debug, err := newDebug(cfg, runner)
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ func newMailer(cfg *config, dir string) (Mailer, error) {
 
 // untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the
 // program at once, saying what is lost.
-func untilSignal(runner *bgtasks.Runner) context.Context {
+func untilSignal(runner *bgtasks.Runner, durable bool) context.Context {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -189,13 +189,20 @@ func untilSignal(runner *bgtasks.Runner) context.Context {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := runner.Shutdown(now); err != nil {
-			fmt.Fprintln(os.Stderr, "orders: ended at once; lost:", err)
+			fmt.Fprintln(os.Stderr, "orders: ended at once;", lost(durable), err)
 		} else {
 			fmt.Fprintln(os.Stderr, "orders: ended at once; no task is lost")
 		}
 		os.Exit(1)
 	}()
 	return ctx
+}
+
+func lost(durable bool) string {
+	if durable {
+		return "lost, except for the steps of orders, which go on when the program is started again:"
+	}
+	return "lost:"
 }
 
 func announce(log *slog.Logger, addr net.Addr, dir string) {
