@@ -35,10 +35,10 @@ func (db database[TTx]) migrated(ctx context.Context, schema string) error {
 	return nil
 }
 
-func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx]) error {
+func migrate[TTx any](driver riverdriver.Driver[TTx], up func(*rivermigrate.Migrator[TTx]) error) error {
 	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err == nil {
-		_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		err = up(m)
 	}
 	if err != nil {
 		return fmt.Errorf("bgriver: migrating River's tables: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 )
 
 // OpenPostgres opens a queue in a Postgres database, and starts to run the units in it, beside
@@ -54,5 +55,8 @@ func MigratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
 	defer func() {
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
 	}()
-	return migrate(ctx, riverpgxv5.New(pool))
+	return migrate(riverpgxv5.New(pool), func(m *rivermigrate.Migrator[pgx.Tx]) error {
+		_, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	})
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
 )
 
 // OpenSQLite opens a queue in an SQLite database, which may hold the program's own tables too,
@@ -41,9 +43,31 @@ func OpenSQLite(ctx context.Context, db *sql.DB, runner *bgtasks.Runner, cfg Con
 }
 
 // MigrateSQLite makes River's tables, or brings them up to date. Where they are, it does nothing.
+// Processes may call it at the same time.
 func MigrateSQLite(ctx context.Context, db *sql.DB) error {
-	return migrate(ctx, riversqlite.New(db))
+	return migrate(riversqlite.New(db), func(m *rivermigrate.Migrator[*sql.Tx]) (err error) {
+		for range migrateTries {
+			if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
+				return nil
+			}
+			select {
+			case <-time.After(migratePause):
+			case <-ctx.Done():
+				return err
+			}
+		}
+		return err
+	})
 }
+
+// SQLite has no lock to migrate under, as Postgres has. River looks which versions are missing before it
+// begins the first one's transaction, so a process that was slower than another fails (its tables are
+// there already), harmlessly, as each version is recorded in its own transaction. It finds the rest
+// the next time.
+const (
+	migrateTries = 20
+	migratePause = 50 * time.Millisecond
+)
 
 func inTx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)

@@ -242,18 +242,36 @@ func TestPostgresThatIsNotThereOrNotMigrated(t *testing.T) {
 }
 
 func TestProcessesThatStartTogetherMigrateOneAfterTheOther(t *testing.T) {
-	url, err := requireCluster(t).Database()
-	require.NoError(t, err)
+	t.Run("SQLite", func(t *testing.T) {
+		url := "file:" + filepath.Join(t.TempDir(), "test.db") + sqliteOptions
+		fiveAtOnce(t, func() error {
+			db, err := sql.Open("sqlite", url)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			return bgriver.MigrateSQLite(t.Context(), db)
+		})
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		url, err := requireCluster(t).Database()
+		require.NoError(t, err)
+		fiveAtOnce(t, func() error {
+			pool, err := pgxpool.New(t.Context(), url)
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			return bgriver.MigratePostgres(t.Context(), pool)
+		})
+	})
+}
+
+func fiveAtOnce(t *testing.T, migrate func() error) {
+	t.Helper()
 	errs := make(chan error)
 	for range 5 {
-		go func() {
-			pool, err := pgxpool.New(t.Context(), url)
-			if err == nil {
-				defer pool.Close()
-				err = bgriver.MigratePostgres(t.Context(), pool)
-			}
-			errs <- err
-		}()
+		go func() { errs <- migrate() }()
 	}
 	var all []error
 	for range 5 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -57,7 +56,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := rand.Text()
-	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err = a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		return a.recordLogin(r, user), insertSession(ctx, tx, token, user)
 	})
 	if err != nil {
@@ -90,15 +89,16 @@ type loginEvent struct {
 
 // updateStatistics counts the login for its user and for its day: both, or neither.
 func updateStatistics(ctx context.Context, in loginEvent) error {
-	return in.Store.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx,
-			`INSERT INTO user_stats (user_id, login_count, last_login) VALUES (?, 1, ?)
-			 ON CONFLICT DO UPDATE SET login_count = login_count + 1, last_login = max(last_login, excluded.last_login)`,
+	return in.Store.tx(ctx, func(tx Tx) error {
+		if _, err := tx.Exec(ctx,
+			`INSERT INTO user_stats (user_id, login_count, last_login) VALUES ($1, 1, $2)
+			 ON CONFLICT (user_id) DO UPDATE SET login_count = user_stats.login_count + 1,
+			 last_login = CASE WHEN user_stats.last_login > excluded.last_login THEN user_stats.last_login ELSE excluded.last_login END`,
 			in.UserID, stamp(in.At)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO logins_by_day (day, logins) VALUES (?, 1) ON CONFLICT DO UPDATE SET logins = logins + 1`,
+		_, err := tx.Exec(ctx,
+			`INSERT INTO logins_by_day (day, logins) VALUES ($1, 1) ON CONFLICT (day) DO UPDATE SET logins = logins_by_day.logins + 1`,
 			in.At.UTC().Format(time.DateOnly))
 		return err
 	})
@@ -110,8 +110,8 @@ func auditLogin(ctx context.Context, in loginEvent) error {
 	if err != nil {
 		return err
 	}
-	return in.Store.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO user_audit (user_id, at, event, details) VALUES (?, ?, 'login', ?)`,
+	return in.Store.tx(ctx, func(tx Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO user_audit (user_id, at, event, details) VALUES ($1, $2, 'login', $3)`,
 			in.UserID, stamp(in.At), string(details))
 		return err
 	})

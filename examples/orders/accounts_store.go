@@ -46,22 +46,17 @@ func (s *Store) CreateUser(ctx context.Context, in credentials) (id int64, err e
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.write.ExecContext(ctx, `INSERT INTO users (name, salt, password_hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-		in.Name, salt, hash)
-	if err != nil {
-		return 0, err
-	}
-	if err := affected(res, problem(http.StatusConflict, "there is a user of this name")); err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
+	err = s.write.QueryRowContext(ctx,
+		`INSERT INTO users (name, salt, password_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id`,
+		in.Name, salt, hash).Scan(&id)
+	return id, orNotFound(err, problem(http.StatusConflict, "there is a user of this name"))
 }
 
 // Authenticate returns the number of the user that these are of. It takes as long for one
 // that there is not, so that nobody learns who there is.
 func (s *Store) Authenticate(ctx context.Context, in credentials) (id int64, err error) {
 	salt, want := []byte(nil), make([]byte, hashLength)
-	err = s.read.QueryRowContext(ctx, `SELECT id, salt, password_hash FROM users WHERE name = ?`, in.Name).Scan(&id, &salt, &want)
+	err = s.read.QueryRowContext(ctx, `SELECT id, salt, password_hash FROM users WHERE name = $1`, in.Name).Scan(&id, &salt, &want)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, err
 	}
@@ -76,8 +71,8 @@ func (s *Store) Authenticate(ctx context.Context, in credentials) (id int64, err
 }
 
 // insertSession keeps a token's hash only: who reads the database cannot log in with it.
-func insertSession(ctx context.Context, tx *sql.Tx, token string, user int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO sessions (token_hash, user_id) VALUES (?, ?)`, hashToken(token), user)
+func insertSession(ctx context.Context, tx Tx, token string, user int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO sessions (token_hash, user_id) VALUES ($1, $2)`, hashToken(token), user)
 	return err
 }
 
@@ -87,7 +82,7 @@ func (s *Store) UserByToken(ctx context.Context, token string) (u User, err erro
 	err = s.read.QueryRowContext(ctx,
 		`SELECT users.id, users.name, coalesce(login_count, 0), last_login
 		 FROM sessions JOIN users ON users.id = sessions.user_id LEFT JOIN user_stats ON user_stats.user_id = users.id
-		 WHERE token_hash = ?`, hashToken(token)).
+		 WHERE token_hash = $1`, hashToken(token)).
 		Scan(&u.ID, &u.Name, &u.LoginCount, &last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, errUnauthorized
@@ -99,7 +94,7 @@ func (s *Store) UserByToken(ctx context.Context, token string) (u User, err erro
 		return u, err
 	}
 	u.Audit, err = query(ctx, s.read, scanUserEvent,
-		`SELECT at, event, details FROM user_audit WHERE user_id = ? ORDER BY id DESC LIMIT ?`, u.ID, latest)
+		`SELECT at, event, details FROM user_audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2`, u.ID, latest)
 	return u, err
 }
 

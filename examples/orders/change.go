@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 )
@@ -17,9 +16,9 @@ type followUp struct {
 // change makes a change to the database and adds the tasks that follow it, all or none. They
 // are added before the change is committed, so that what a client is told has been stored has
 // its tasks; they start after the handler has returned, so by then it is committed.
-func (s *Store) change(ctx context.Context, f func(context.Context, *sql.Tx) ([]followUp, error)) error {
+func (s *Store) change(ctx context.Context, f func(context.Context, Tx) ([]followUp, error)) error {
 	var added []followUp
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx Tx) error {
 		tasks, err := f(ctx, tx)
 		if err == nil {
 			err = addAll(ctx, tasks)

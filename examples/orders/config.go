@@ -32,6 +32,11 @@ type config struct {
 	demo           bool
 	debug          string
 	metrics        bool
+	durable        bool
+	database       string
+	lease          time.Duration
+	rescue         time.Duration
+	riverUI        bool
 }
 
 const usage = `orders takes orders and processes them in the background.
@@ -66,6 +71,11 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
 	fs.BoolVar(&c.metrics, "metrics", false, "count tasks for Prometheus at /metrics, for those who may see /debug/tasks")
+	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program")
+	fs.StringVar(&c.database, "database", "", "`URL` of a Postgres database, for one program or several side by side: postgres://user:password@host/name, better in the environment (default: SQLite, orders.db in -dir, where files are in any case)")
+	fs.DurationVar(&c.lease, "lease", 30*time.Second, "with -durable: time after which an order's steps start even if its response was never sent")
+	fs.DurationVar(&c.rescue, "rescue", 0, "with -durable: time after which the steps of a killed program are taken up (default: what the steps may take and 15s)")
+	fs.BoolVar(&c.riverUI, "riverui", false, "with -durable: show River's user interface at "+riverUIPath+", to those who may see /debug/tasks; without a password only if -addr is of this machine")
 
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -100,6 +110,7 @@ func setDemo(fs *flag.FlagSet) error {
 		"mail-timeout":    "5s",
 		"crm-timeout":     "2s",
 		"webhook-timeout": "2s",
+		"lease":           "10s",
 	} {
 		if given[name] {
 			continue
@@ -137,7 +148,7 @@ func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
 }
 
 func (c *config) check() error {
-	for _, err := range []error{c.checkMail(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits()} {
+	for _, err := range []error{c.checkMail(), c.checkDurable(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits()} {
 		if err != nil {
 			return err
 		}
@@ -170,6 +181,24 @@ func (c *config) checkMail() error {
 	return nil
 }
 
+func (c *config) checkDurable() error {
+	if c.database != "" {
+		if _, err := parsePostgres(c.database); err != nil {
+			return err
+		}
+	}
+	if c.riverUI && !c.durable {
+		return errors.New("-riverui: needs -durable, as it shows tasks that are stored")
+	}
+	if c.lease < leastLease {
+		return fmt.Errorf("-lease: must be at least %v", leastLease)
+	}
+	if least := c.unitTimeout(); c.rescue > 0 && c.rescue < least {
+		return fmt.Errorf("-rescue: must be at least %v, which is what an order's steps may take: less with shorter timeouts", least)
+	}
+	return nil
+}
+
 func checkURL(name, value string) error {
 	u, err := url.Parse(value)
 	if value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
@@ -191,6 +220,7 @@ func (c *config) checkLimits() error {
 		{"max-pending", int64(c.maxPending), 1},
 		{"max-running", int64(c.maxRunning), 1},
 		{"pace", int64(c.pace), 0},
+		{"rescue", int64(c.rescue), 0},
 	} {
 		if limit.value < limit.least {
 			return fmt.Errorf("-%s: must be %s", limit.name, []string{"0 or more", "more than 0"}[limit.least])

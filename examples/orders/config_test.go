@@ -33,6 +33,11 @@ var settings = map[string]string{
 	"demo":            "true",
 	"debug":           "ann:secret",
 	"metrics":         "true",
+	"durable":         "true",
+	"database":        "postgres://ann:secret@db.example/shop",
+	"lease":           "20s",
+	"rescue":          "2h",
+	"riverui":         "true",
 }
 
 var changed = config{
@@ -56,6 +61,11 @@ var changed = config{
 	demo:           true,
 	debug:          "ann:secret",
 	metrics:        true,
+	durable:        true,
+	database:       "postgres://ann:secret@db.example/shop",
+	lease:          20 * time.Second,
+	rescue:         2 * time.Hour,
+	riverUI:        true,
 }
 
 func envName(flagName string) string {
@@ -80,6 +90,7 @@ func TestNoSettingIsNeeded(t *testing.T) {
 		maxPending:     65536,
 		maxRunning:     64,
 		logFormat:      "auto",
+		lease:          30 * time.Second,
 	}, c)
 }
 
@@ -160,6 +171,15 @@ var badSettings = []struct{ name, value, says string }{
 	{"debug", ":secret", "user:password"},
 	{"metrics", "true", "needs -debug"},
 	{"metrics", "maybe", "maybe"},
+	{"database", "nonsense", "postgres://user:password@host"},
+	{"database", "host=db.example dbname=shop", "postgres://user:password@host"},
+	{"database", "mysql://db.example/shop", "postgres://user:password@host"},
+	{"database", "postgres://%zz", "postgres://user:password@host"},
+	{"durable", "maybe", "maybe"},
+	{"riverui", "true", "needs -durable"},
+	{"lease", "9s", "at least 10s"},
+	{"rescue", "1m", "at least 1m5s"},
+	{"rescue", "-1s", "0 or more"},
 	{"mail-timeout", "0", "more than 0"},
 	{"mail-timeout", "soon", "soon"},
 	{"webhook-timeout", "-1s", "more than 0"},

@@ -48,7 +48,7 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := Customer{ID: id, Name: in.Name, Email: in.Email, Sync: "pending"}
-	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err = a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		return []followUp{{"sync customer", bgtasks.Bind(syncCustomer, customerSync{a.store, a.crm, c}), []bgtasks.Option{
 			bgtasks.Timeout(a.crmTimeout),
 			recordEnd(func(ctx context.Context, failure error) error { return a.store.SyncEnded(ctx, id, failure) }),
@@ -94,9 +94,9 @@ func syncCustomer(ctx context.Context, in customerSync) error {
 	return in.CRM.Put(ctx, in.Customer.ID, map[string]string{"name": in.Customer.Name, "email": in.Customer.Email})
 }
 
-func upsertCustomer(ctx context.Context, tx *sql.Tx, c Customer) error {
-	_, err := tx.ExecContext(ctx,
-		`INSERT INTO customers (id, name, email, sync) VALUES (?, ?, ?, ?)
+func upsertCustomer(ctx context.Context, tx Tx, c Customer) error {
+	_, err := tx.Exec(ctx,
+		`INSERT INTO customers (id, name, email, sync) VALUES ($1, $2, $3, $4)
 		 ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, sync = excluded.sync, sync_error = NULL, synced_at = NULL`,
 		c.ID, c.Name, c.Email, c.Sync)
 	return err
@@ -105,7 +105,7 @@ func upsertCustomer(ctx context.Context, tx *sql.Tx, c Customer) error {
 // SyncEnded records how it went.
 func (s *Store) SyncEnded(ctx context.Context, id string, failure error) error {
 	state, text := ended("synced", failure)
-	_, err := s.write.ExecContext(ctx, `UPDATE customers SET sync = ?, sync_error = ?, synced_at = ? WHERE id = ?`,
+	_, err := s.write.ExecContext(ctx, `UPDATE customers SET sync = $1, sync_error = $2, synced_at = $3 WHERE id = $4`,
 		state, text, stamp(time.Now()), id)
 	return err
 }
@@ -113,7 +113,7 @@ func (s *Store) SyncEnded(ctx context.Context, id string, failure error) error {
 // Customer returns the one of that ID.
 func (s *Store) Customer(ctx context.Context, id string) (c Customer, err error) {
 	var failure, at sql.NullString
-	err = s.read.QueryRowContext(ctx, `SELECT id, name, email, sync, sync_error, synced_at FROM customers WHERE id = ?`, id).
+	err = s.read.QueryRowContext(ctx, `SELECT id, name, email, sync, sync_error, synced_at FROM customers WHERE id = $1`, id).
 		Scan(&c.ID, &c.Name, &c.Email, &c.Sync, &failure, &at)
 	if err != nil {
 		return c, orNotFound(err, problem(http.StatusNotFound, "no such customer"))

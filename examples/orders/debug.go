@@ -40,11 +40,17 @@ func (d debugPage) routes(r chi.Router) {
 	if d.page == nil {
 		return
 	}
-	if d.user != "" {
-		r = r.With(middleware.BasicAuth("tasks", map[string]string{d.user: d.password}))
-	}
+	r = d.guarded(r)
 	r.Mount("/debug/tasks", d.page)
 	if d.metrics != nil {
 		r.Method(http.MethodGet, "/metrics", d.metrics)
 	}
+}
+
+// guarded asks for the name and the password, if there is one.
+func (d debugPage) guarded(r chi.Router) chi.Router {
+	if d.user == "" {
+		return r
+	}
+	return r.With(middleware.BasicAuth("tasks", map[string]string{d.user: d.password}))
 }

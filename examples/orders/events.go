@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -32,7 +33,7 @@ type shownEvent struct {
 	ElapsedMS float64   `json:"elapsed_ms"`
 }
 
-func show(e taskEvent) shownEvent {
+func (a *api) show(e taskEvent) shownEvent {
 	shown := shownEvent{
 		Kind:      e.Kind.String(),
 		At:        e.At.UTC(),
@@ -45,6 +46,9 @@ func show(e taskEvent) shownEvent {
 		Attempt:   e.Info.Attempt,
 		WaitMS:    milliseconds(e.Wait),
 		ElapsedMS: milliseconds(e.Elapsed),
+	}
+	if a.durable != nil && slices.Contains(stepNames, e.Info.Name) {
+		shown.List = 0 // each durable step has a list of its own: it is the request that they have in common
 	}
 	if e.Err != nil {
 		shown.Error = cut(e.Err.Error(), maxReason)
@@ -83,7 +87,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 				s.end(a.feed.over())
 				return
 			}
-			err = s.event("task", show(e))
+			err = s.event("task", a.show(e))
 		case <-alive.C:
 			err = s.send(": still here\n\n")
 		case <-r.Context().Done():

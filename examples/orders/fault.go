@@ -11,7 +11,8 @@ import (
 )
 
 // faultHeader asks for a step of this order to go wrong, with -faults, to see what happens
-// then: "X-Fault: send confirmation=panic". Any number of them, separated by commas.
+// then: "X-Fault: send confirmation=panic". Any number of them, separated by commas. Durable steps
+// go wrong in their first attempt only: what there is to see is that there is another.
 const faultHeader = "X-Fault"
 
 var errFault = errors.New("it was asked to fail")
@@ -25,20 +26,28 @@ var faults = map[string]bgtasks.Func{
 	},
 }
 
-// fault returns what is to run instead of the steps named in the request.
-func (a *api) fault(r *http.Request) (map[string]bgtasks.Func, error) {
+// fault returns, by the names of steps, what is to go wrong according to the request.
+func (a *api) fault(r *http.Request) (map[string]string, error) {
 	header := r.Header.Get(faultHeader)
 	if header == "" || !a.faults {
 		return nil, nil
 	}
-	instead := make(map[string]bgtasks.Func)
+	asked := make(map[string]string)
 	for _, entry := range strings.Split(header, ",") {
 		step, kind, _ := strings.Cut(strings.TrimSpace(entry), "=")
-		fn, ok := faults[kind]
-		if !ok || !slices.Contains(stepNames, step) {
+		if faults[kind] == nil || !slices.Contains(stepNames, step) {
 			return nil, problem(http.StatusBadRequest, faultHeader+" must be a step's name, =, and fail, panic or hang")
 		}
-		instead[step] = fn
+		asked[step] = kind
 	}
-	return instead, nil
+	return asked, nil
+}
+
+// instead is what is to run in place of those steps.
+func instead(asked map[string]string) map[string]bgtasks.Func {
+	fns := make(map[string]bgtasks.Func)
+	for step, kind := range asked {
+		fns[step] = faults[kind]
+	}
+	return fns
 }

@@ -14,6 +14,7 @@ type api struct {
 	dir        string // of files; newAPI has made those in it
 	store      *Store
 	workflow   *workflow
+	durable    queue // nil: steps are kept in memory
 	mailer     Mailer
 	keeper     string // the address of the shop's keeper
 	webhook    *Webhook
@@ -21,7 +22,8 @@ type api struct {
 	crmTimeout time.Duration
 	feed       *feed
 	debug      debugPage
-	faults     bool // whether clients may ask for a step to go wrong
+	riverUI    http.Handler // nil: there is none
+	faults     bool         // whether clients may ask for a step to go wrong
 }
 
 func newAPI(cfg *config, dir string, store *Store, mailer Mailer, feed *feed) (*api, error) {
@@ -67,8 +69,11 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := Order{CustomerID: in.CustomerID, Email: in.Email, Items: in.Items}
-	err = a.store.CreateOrder(r.Context(), &o, stepNames, func() error {
-		return a.workflow.add(r.Context(), o, fault)
+	err = a.store.CreateOrder(r.Context(), &o, stepNames, func(tx Tx) error {
+		if a.durable != nil {
+			return a.durable.add(r.Context(), tx, o, fault)
+		}
+		return a.workflow.add(r.Context(), o, instead(fault))
 	})
 	if err != nil {
 		forgetSteps(r.Context())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"mime/multipart"
@@ -48,7 +47,7 @@ func (a *api) uploadImage(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, unprocessable("the file's name is missing or too long"))
 		return
 	}
-	err = a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err = a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		err := insertImage(ctx, tx, &image)
 		return a.processImage(image, file), err
 	})

@@ -6,30 +6,26 @@ import (
 	"net/http"
 )
 
-func insertImage(ctx context.Context, tx *sql.Tx, image *Image) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO images (name, user_id, uploaded_at, state) VALUES (?, ?, ?, ?)`,
-		image.Name, image.UserID, stamp(image.UploadedAt), image.State)
-	if err == nil {
-		image.ID, err = res.LastInsertId()
-	}
-	return err
+func insertImage(ctx context.Context, tx Tx, image *Image) error {
+	return tx.QueryRow(ctx, `INSERT INTO images (name, user_id, uploaded_at, state) VALUES ($1, $2, $3, $4) RETURNING id`,
+		image.Name, image.UserID, stamp(image.UploadedAt), image.State).Scan(&image.ID)
 }
 
 // ImageProcessed records whether there is a thumbnail.
 func (s *Store) ImageProcessed(ctx context.Context, id int64, failure error) error {
 	state, text := ended("ready", failure)
-	_, err := s.write.ExecContext(ctx, `UPDATE images SET state = ?, error = ? WHERE id = ?`, state, text, id)
+	_, err := s.write.ExecContext(ctx, `UPDATE images SET state = $1, error = $2 WHERE id = $3`, state, text, id)
 	return err
 }
 
 // Images returns the latest ones.
 func (s *Store) Images(ctx context.Context, most int) ([]Image, error) {
-	return query(ctx, s.read, scanImage, selectImages+` ORDER BY id DESC LIMIT ?`, most)
+	return query(ctx, s.read, scanImage, selectImages+` ORDER BY id DESC LIMIT $1`, most)
 }
 
 // Image returns the one of that number.
 func (s *Store) Image(ctx context.Context, id int64) (Image, error) {
-	image, err := one(ctx, s.read, scanImage, selectImages+` WHERE id = ?`, id)
+	image, err := one(ctx, s.read, scanImage, selectImages+` WHERE id = $1`, id)
 	return image, orNotFound(err, errNoImage)
 }
 

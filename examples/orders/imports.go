@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -120,13 +119,10 @@ type stockDelivery struct {
 
 // updateStock can fail: an item may be unknown. Then nothing is put into stock.
 func updateStock(ctx context.Context, in stockDelivery) error {
-	return in.Store.tx(ctx, func(tx *sql.Tx) error {
+	return in.Store.tx(ctx, func(tx Tx) error {
 		for _, line := range in.Lines {
-			res, err := tx.ExecContext(ctx, `UPDATE items SET stock = stock + ? WHERE id = ?`, line.Quantity, line.ID)
-			if err == nil {
-				err = affected(res, &ItemError{line.ID})
-			}
-			if err != nil {
+			n, err := tx.Exec(ctx, `UPDATE items SET stock = stock + $1 WHERE id = $2`, line.Quantity, line.ID)
+			if err := orNone(n, err, &ItemError{line.ID}); err != nil {
 				return err
 			}
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -33,7 +32,7 @@ func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 	if !accept(w, r, &item) {
 		return
 	}
-	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err := a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		return a.tellKeeper("New item", item), insertItem(ctx, tx, item)
 	})
 	if err != nil {
@@ -45,7 +44,7 @@ func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) deleteItem(w http.ResponseWriter, r *http.Request) {
-	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err := a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		item, err := deleteItem(ctx, tx, chi.URLParam(r, "id"))
 		return a.tellKeeper("Deleted item", item), err
 	})
@@ -98,20 +97,17 @@ func sendNotice(ctx context.Context, in notice) error {
 // sends the same mail.
 func noticeName() string { return "notice-" + rand.Text() }
 
-func insertItem(ctx context.Context, tx *sql.Tx, item Item) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO items (id, name, stock) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+func insertItem(ctx context.Context, tx Tx, item Item) error {
+	n, err := tx.Exec(ctx, `INSERT INTO items (id, name, stock) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		item.ID, item.Name, item.Stock)
-	if err != nil {
-		return err
-	}
-	return affected(res, problem(http.StatusConflict, "there is an item of this id"))
+	return orNone(n, err, problem(http.StatusConflict, "there is an item of this id"))
 }
 
 // deleteItem returns what it has deleted. Items that were ordered stay.
-func deleteItem(ctx context.Context, tx *sql.Tx, id string) (item Item, err error) {
+func deleteItem(ctx context.Context, tx Tx, id string) (item Item, err error) {
 	var ordered bool
-	err = tx.QueryRowContext(ctx,
-		`SELECT id, name, stock, EXISTS (SELECT 1 FROM order_items WHERE item_id = items.id) FROM items WHERE id = ?`, id).
+	err = tx.QueryRow(ctx,
+		`SELECT id, name, stock, EXISTS (SELECT 1 FROM order_items WHERE item_id = items.id) FROM items WHERE id = $1`, id).
 		Scan(&item.ID, &item.Name, &item.Stock, &ordered)
 	if err != nil {
 		return item, orNotFound(err, problem(http.StatusNotFound, "no such item"))
@@ -119,6 +115,6 @@ func deleteItem(ctx context.Context, tx *sql.Tx, id string) (item Item, err erro
 	if ordered {
 		return item, problem(http.StatusConflict, "this item was ordered")
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM items WHERE id = ?`, id)
+	_, err = tx.Exec(ctx, `DELETE FROM items WHERE id = $1`, id)
 	return item, err
 }

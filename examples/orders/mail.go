@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type Mailer interface {
 // sending it again is recognised.
 type Mail struct {
 	Name    string
+	Key     string // of the message, for those who get it twice: the ID that it has; none: its name
 	To      string
 	Subject string
 	Text    string
@@ -49,7 +51,7 @@ func confirmationMail(o Order) (*Mail, error) {
 }
 
 func (m *Mail) check() error {
-	for _, value := range []string{m.Name, m.To, m.Subject} {
+	for _, value := range []string{m.Name, m.Key, m.To, m.Subject} {
 		if hasControl(value) {
 			return fmt.Errorf("%w: %q", errHostile, value)
 		}
@@ -85,7 +87,7 @@ func (m *Mail) message(from string) (*mail.Msg, error) {
 		return nil, err
 	}
 	domain := sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
-	msg.SetMessageIDWithValue(m.Name + "@" + domain)
+	msg.SetMessageIDWithValue(cmp.Or(m.Key, m.Name) + "@" + domain)
 	msg.Subject(m.Subject)
 	msg.SetDate()
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)

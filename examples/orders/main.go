@@ -2,7 +2,7 @@
 // the background, in five steps, on a SQLite database.
 //
 // It is an example of package bgtasks to copy from: tasks.go has the tasks, workflow.go
-// puts them on a request's list, router.go shows where the middleware goes, main.go how a
+// puts them on a request's list, durable_steps.go puts the same into the database, router.go shows where the middleware goes, main.go how a
 // program starts and ends.
 //
 // Beside the orders there are shorter examples, each in a file that can be read by itself:
@@ -17,6 +17,13 @@
 //
 // The page at / shows it all: feed.go and events.go pass on to it what the runner observes.
 // metrics.go has it counted for Prometheus. With -demo there is something to see.
+//
+// With -durable the steps of an order are stored with it, in one transaction, and are done in the
+// end whatever becomes of the program: kill it and start it again. -database has it all on
+// Postgres, where several programs share the work, and -riverui shows what is stored:
+//
+//	orders -demo -durable -riverui -dir shop
+//	orders -durable -dir shop -database postgres://localhost/shop -addr :8081
 package main
 
 import (
@@ -60,7 +67,7 @@ func run(cfg *config) (err error) {
 	}
 	defer done()
 
-	store, err := OpenStore(context.Background(), filepath.Join(dir, "orders.db"))
+	store, err := openStore(context.Background(), cfg, dir)
 	if err != nil {
 		return err
 	}
@@ -84,22 +91,36 @@ func run(cfg *config) (err error) {
 	return serve(cfg, a, log)
 }
 
+func openStore(ctx context.Context, cfg *config, dir string) (*Store, error) {
+	file := filepath.Join(dir, "orders.db")
+	switch {
+	case cfg.database != "":
+		return OpenPostgres(ctx, cfg.database)
+	case cfg.durable:
+		return OpenDurable(ctx, file)
+	}
+	return OpenStore(ctx, file)
+}
+
 // serve returns when a signal has come, and after it all requests and tasks have ended or had
 // their time.
 func serve(cfg *config, a *api, log *slog.Logger) error {
 	runner := newRunner(cfg, log, a.feed)
-	ctx := untilSignal(runner)
+	ctx := untilSignal(runner, cfg.durable)
 	debug, err := newDebug(cfg, runner)
 	if err != nil {
 		return err
 	}
 	a.debug = debug
-	srv := newServer(newRouter(a, runner, log), log)
-	srv.RegisterOnShutdown(a.feed.close)
 	ln, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
 		return err
 	}
+	if err := a.openDurable(ctx, cfg, runner, ln.Addr()); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	srv := newServer(newRouter(a, runner, log), log)
+	srv.RegisterOnShutdown(a.feed.close)
 	announce(log, ln.Addr(), a.dir)
 	err = chimw.Serve(ctx, srv, ln, runner, cfg.grace)
 	log.Info("stopped", "tasks", runner.Stats())
@@ -157,7 +178,7 @@ func newMailer(cfg *config, dir string) (Mailer, error) {
 
 // untilSignal returns a context that the first SIGINT or SIGTERM ends. A second one ends the
 // program at once, saying what is lost.
-func untilSignal(runner *bgtasks.Runner) context.Context {
+func untilSignal(runner *bgtasks.Runner, durable bool) context.Context {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -168,13 +189,20 @@ func untilSignal(runner *bgtasks.Runner) context.Context {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := runner.Shutdown(now); err != nil {
-			fmt.Fprintln(os.Stderr, "orders: ended at once; lost:", err)
+			fmt.Fprintln(os.Stderr, "orders: ended at once;", lost(durable), err)
 		} else {
 			fmt.Fprintln(os.Stderr, "orders: ended at once; no task is lost")
 		}
 		os.Exit(1)
 	}()
 	return ctx
+}
+
+func lost(durable bool) string {
+	if durable {
+		return "lost, except for the steps of orders, which go on when the program is started again:"
+	}
+	return "lost:"
 }
 
 func announce(log *slog.Logger, addr net.Addr, dir string) {

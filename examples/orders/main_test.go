@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	code := m.Run()
 	closeChromium()
+	closePostgres()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, "the tests have left goroutines:", err)
 		code = 1

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
 )
 
 // What requests to external services have in common.
@@ -25,7 +27,8 @@ func (e *RejectedError) Error() string {
 	return fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status))
 }
 
-// sendJSON sends v once. Its time is limited by ctx.
+// sendJSON sends v once. Its time is limited by ctx. A durable task may have to send it again after
+// the program was killed: the receiver knows it by the key, which is the same each time.
 func sendJSON(ctx context.Context, client *http.Client, method, url string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -36,6 +39,9 @@ func sendJSON(ctx context.Context, client *http.Client, method, url string, v an
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if key := bgriver.Key(ctx); key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return err

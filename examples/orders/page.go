@@ -39,6 +39,7 @@ func pageRoutes(r chi.Router, a *api) {
 type shown struct {
 	Faults  bool
 	Debug   bool
+	RiverUI bool
 	Steps   []string
 	Items   []Item
 	Orders  []Order
@@ -71,7 +72,7 @@ func (a *api) render(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 func (a *api) shown(ctx context.Context) (shown, error) {
-	s := shown{Faults: a.faults, Debug: a.debug.page != nil, Steps: stepNames}
+	s := shown{Faults: a.faults, Debug: a.debug.page != nil, RiverUI: a.riverUI != nil, Steps: stepNames}
 	var errs [4]error
 	s.Items, errs[0] = a.store.Items(ctx)
 	s.Orders, errs[1] = a.store.OrdersWithSteps(ctx, latestShown)

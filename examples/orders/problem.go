@@ -65,5 +65,8 @@ func asProblem(r *http.Request, err error) *Problem {
 		return problem(http.StatusServiceUnavailable, "too much to do at the moment, try again")
 	}
 	slog.ErrorContext(r.Context(), "request failed", "error", err)
+	if isAway(err) {
+		return problem(http.StatusServiceUnavailable, "the database is away at the moment, try again")
+	}
 	return problem(http.StatusInternalServerError, "")
 }

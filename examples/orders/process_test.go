@@ -74,6 +74,14 @@ func start(t *testing.T, flags ...string) *program {
 func startIn(t *testing.T, env []string, flags ...string) *program {
 	t.Helper()
 	p := launch(t, env, flags...)
+	p.isReady()
+	return p
+}
+
+// isReady waits until the program takes orders.
+func (p *program) isReady() {
+	t := p.t
+	t.Helper()
 	eventually(t, "the program takes orders", func() bool {
 		return p.ended() || len(p.stderr.find("taking orders")) == 1
 	})
@@ -82,7 +90,6 @@ func startIn(t *testing.T, env []string, flags ...string) *program {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
 	p.client = &http.Client{Transport: transport, Timeout: hang}
-	return p
 }
 
 func (p *program) ended() bool {

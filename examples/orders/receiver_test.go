@@ -20,6 +20,7 @@ type receiver struct {
 type delivery struct {
 	method      string
 	contentType string
+	key         string
 	body        []byte
 }
 
@@ -63,7 +64,7 @@ func (rec *receiver) take(r *http.Request) int {
 	body, _ := io.ReadAll(r.Body) // to its end, so that a client that goes is noticed
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.got = append(rec.got, delivery{r.Method, r.Header.Get("Content-Type"), body})
+	rec.got = append(rec.got, delivery{r.Method, r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"), body})
 	return len(rec.got)
 }
 
@@ -73,15 +74,32 @@ func (rec *receiver) deliveries() []delivery {
 	return append([]delivery(nil), rec.got...)
 }
 
+// keys are those that there were for each order.
+func (rec *receiver) keys() map[int64]map[string]bool {
+	keys := make(map[int64]map[string]bool)
+	for _, d := range rec.deliveries() {
+		id := d.order()
+		if keys[id] == nil {
+			keys[id] = map[string]bool{}
+		}
+		keys[id][d.key] = true
+	}
+	return keys
+}
+
+func (d delivery) order() int64 {
+	var in struct {
+		ID int64 `json:"order_id"`
+	}
+	_ = json.Unmarshal(d.body, &in)
+	return in.ID
+}
+
 // orders counts the requests for each order.
 func (rec *receiver) orders() map[int64]int {
 	counts := make(map[int64]int)
 	for _, d := range rec.deliveries() {
-		var in struct {
-			ID int64 `json:"order_id"`
-		}
-		_ = json.Unmarshal(d.body, &in)
-		counts[in.ID]++
+		counts[d.order()]++
 	}
 	return counts
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,7 +52,7 @@ func (a *api) requestReport(w http.ResponseWriter, r *http.Request) {
 	if in.Filters.Days > 0 {
 		report.Since = report.RequestedAt.AddDate(0, 0, -in.Filters.Days)
 	}
-	err := a.store.change(r.Context(), func(ctx context.Context, tx *sql.Tx) ([]followUp, error) {
+	err := a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
 		err := insertReport(ctx, tx, &report)
 		return a.generate(report), err
 	})

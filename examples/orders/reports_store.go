@@ -8,19 +8,15 @@ import (
 	"time"
 )
 
-func insertReport(ctx context.Context, tx *sql.Tx, r *Report) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO reports (kind, since, requested_at, state) VALUES (?, ?, ?, ?)`,
-		r.Kind, stamp(r.Since), stamp(r.RequestedAt), r.State)
-	if err == nil {
-		r.ID, err = res.LastInsertId()
-	}
-	return err
+func insertReport(ctx context.Context, tx Tx, r *Report) error {
+	return tx.QueryRow(ctx, `INSERT INTO reports (kind, since, requested_at, state) VALUES ($1, $2, $3, $4) RETURNING id`,
+		r.Kind, stamp(r.Since), stamp(r.RequestedAt), r.State).Scan(&r.ID)
 }
 
 // ReportEnded records whether there is a file.
 func (s *Store) ReportEnded(ctx context.Context, id int64, failure error) error {
 	state, text := ended("completed", failure)
-	_, err := s.write.ExecContext(ctx, `UPDATE reports SET state = ?, error = ? WHERE id = ?`, state, text, id)
+	_, err := s.write.ExecContext(ctx, `UPDATE reports SET state = $1, error = $2 WHERE id = $3`, state, text, id)
 	return err
 }
 
@@ -31,17 +27,17 @@ func (s *Store) Sales(ctx context.Context, since time.Time) ([][]string, error) 
 		return row, rows.Scan(&row[0], &row[1], &row[2], &row[3])
 	}, `SELECT items.id, items.name, count(DISTINCT orders.id), sum(order_items.quantity)
 	    FROM orders JOIN order_items ON order_items.order_id = orders.id JOIN items ON items.id = order_items.item_id
-	    WHERE orders.created_at >= ? GROUP BY items.id ORDER BY items.id`, stamp(since))
+	    WHERE orders.created_at >= $1 GROUP BY items.id ORDER BY items.id`, stamp(since))
 }
 
 // Reports returns the latest ones.
 func (s *Store) Reports(ctx context.Context, most int) ([]Report, error) {
-	return query(ctx, s.read, scanReport, selectReports+` ORDER BY id DESC LIMIT ?`, most)
+	return query(ctx, s.read, scanReport, selectReports+` ORDER BY id DESC LIMIT $1`, most)
 }
 
 // Report returns the one of that number.
 func (s *Store) Report(ctx context.Context, id int64) (Report, error) {
-	report, err := one(ctx, s.read, scanReport, selectReports+` WHERE id = ?`, id)
+	report, err := one(ctx, s.read, scanReport, selectReports+` WHERE id = $1`, id)
 	return report, orNotFound(err, errNoReport)
 }
 

@@ -40,6 +40,7 @@ func newRouter(a *api, runner *bgtasks.Runner, log *slog.Logger) http.Handler {
 	})
 	r.Get("/events", a.events) // without an end of its own
 	a.debug.routes(r)
+	a.riverUIRoutes(r)
 	r.Group(func(r chi.Router) {
 		r.Use(middleware.Timeout(requestTimeout)) // its tasks have their own
 		pageRoutes(r, a)

@@ -3,65 +3,30 @@ package main
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
+	"strings"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-//go:embed schema.sql
-var schema string
-
-// A Store keeps orders, their steps and the inventory in a SQLite file.
-//
-// SQLite has one writer at a time. With one connection for all writes they wait for each
-// other in Go, in order; readers have connections of their own and wait for nobody.
-type Store struct{ write, read *sql.DB }
-
-// OpenStore opens the file, which need not exist, and brings its tables up to date.
-func OpenStore(ctx context.Context, file string) (*Store, error) {
-	write, err := openDB(file, "rwc")
-	if err != nil {
-		return nil, err
-	}
-	write.SetMaxOpenConns(1)
-	if _, err := write.ExecContext(ctx, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), write.Close())
-	}
-	read, err := openDB(file, "ro")
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	return &Store{write, read}, nil
+// A Store keeps orders, their steps and the inventory in a database: an SQLite file
+// (store_sqlite.go) or Postgres (store_postgres.go). The SQL is the same for both; schema.sql
+// and schema_postgres.sql have the tables.
+type Store struct {
+	write, read *sql.DB
+	postgres    *pgxpool.Pool // below both; nil: it is SQLite
 }
 
-func openDB(file, mode string) (*sql.DB, error) {
-	query := url.Values{
-		"mode":    {mode},
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"},
+// Close closes the database. Nobody may use the store any more.
+func (s *Store) Close() error {
+	err := errors.Join(s.read.Close(), s.write.Close())
+	if s.postgres != nil {
+		s.postgres.Close()
 	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}
-	return sql.Open("sqlite", dsn.String())
-}
-
-// Close closes the file. Nobody may use the store any more.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
-
-// tx runs f in a transaction: all of it happens or nothing.
-func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // a no-op after Commit
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return err
 }
 
 // Errors of the store.
@@ -109,41 +74,35 @@ type Step struct {
 	Error     string     `json:"error,omitempty"`
 }
 
-// CreateOrder stores the order and its steps, and has then do the rest before it commits:
+// CreateOrder stores the order and its steps, and has then do the rest, in the same transaction:
 // if that fails, nothing is stored.
-func (s *Store) CreateOrder(ctx context.Context, o *Order, steps []string, then func() error) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+func (s *Store) CreateOrder(ctx context.Context, o *Order, steps []string, then func(Tx) error) error {
+	return s.tx(ctx, func(tx Tx) error {
 		o.CreatedAt = time.Now().UTC()
-		res, err := tx.ExecContext(ctx, `INSERT INTO orders (customer_id, email, created_at) VALUES (?, ?, ?)`,
-			o.CustomerID, o.Email, stamp(o.CreatedAt))
+		err := tx.QueryRow(ctx, `INSERT INTO orders (customer_id, email, created_at) VALUES ($1, $2, $3) RETURNING id`,
+			o.CustomerID, o.Email, stamp(o.CreatedAt)).Scan(&o.ID)
 		if err != nil {
-			return err
-		}
-		if o.ID, err = res.LastInsertId(); err != nil {
 			return err
 		}
 		if err := insertLines(ctx, tx, o); err != nil {
 			return err
 		}
 		for i, name := range steps {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO steps (order_id, position, name, state) VALUES (?, ?, ?, 'pending')`,
+			if _, err := tx.Exec(ctx, `INSERT INTO steps (order_id, position, name, state) VALUES ($1, $2, $3, 'pending')`,
 				o.ID, i+1, name); err != nil {
 				return err
 			}
 		}
-		return then()
+		return then(tx)
 	})
 }
 
-func insertLines(ctx context.Context, tx *sql.Tx, o *Order) error {
+func insertLines(ctx context.Context, tx Tx, o *Order) error {
 	for _, line := range o.Items {
-		res, err := tx.ExecContext(ctx,
-			`INSERT INTO order_items (order_id, item_id, quantity) SELECT ?, id, ? FROM items WHERE id = ?`,
+		n, err := tx.Exec(ctx,
+			`INSERT INTO order_items (order_id, item_id, quantity) SELECT $1, id, $2 FROM items WHERE id = $3`,
 			o.ID, line.Quantity, line.ID)
-		if err != nil {
-			return err
-		}
-		if err := affected(res, &ItemError{line.ID}); err != nil {
+		if err := orNone(n, err, &ItemError{line.ID}); err != nil {
 			return err
 		}
 	}
@@ -152,43 +111,43 @@ func insertLines(ctx context.Context, tx *sql.Tx, o *Order) error {
 
 // TakeFromStock takes all lines out of the inventory, or none if there is not enough of one.
 func (s *Store) TakeFromStock(ctx context.Context, lines []Line) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		for _, line := range lines {
-			res, err := tx.ExecContext(ctx, `UPDATE items SET stock = stock - ? WHERE id = ? AND stock >= ?`,
-				line.Quantity, line.ID, line.Quantity)
-			if err != nil {
-				return err
-			}
-			if err := affected(res, fmt.Errorf("%w: %d of %q", ErrOutOfStock, line.Quantity, line.ID)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.tx(ctx, func(tx Tx) error { return takeFromStock(ctx, tx, lines) })
 }
 
-// affected is none if a statement has changed nothing.
-func affected(res sql.Result, none error) error {
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return none
+// takeFromStock goes by the items' IDs, so that of two orders on Postgres one waits for the other,
+// and not each for the other.
+func takeFromStock(ctx context.Context, tx Tx, lines []Line) error {
+	inOrder := slices.SortedStableFunc(slices.Values(lines), func(a, b Line) int { return strings.Compare(a.ID, b.ID) })
+	for _, line := range inOrder {
+		n, err := tx.Exec(ctx, `UPDATE items SET stock = stock - $1 WHERE id = $2 AND stock >= $1`, line.Quantity, line.ID)
+		if err := orNone(n, err, fmt.Errorf("%w: %d of %q", ErrOutOfStock, line.Quantity, line.ID)); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // StepStarted records that an attempt begins.
 func (s *Store) StepStarted(ctx context.Context, order int64, position, attempt int) error {
-	_, err := s.write.ExecContext(ctx,
-		`UPDATE steps SET state = 'running', attempt = ?, started_at = ?, ended_at = NULL, error = NULL WHERE order_id = ? AND position = ?`,
+	return stepStarted(ctx, sqlTx{s.write}, order, position, attempt) // one statement, as good as a transaction
+}
+
+func stepStarted(ctx context.Context, tx Tx, order int64, position, attempt int) error {
+	_, err := tx.Exec(ctx,
+		`UPDATE steps SET state = 'running', attempt = $1, started_at = $2, ended_at = NULL, error = NULL WHERE order_id = $3 AND position = $4`,
 		attempt, stamp(time.Now()), order, position)
 	return err
 }
 
 // StepEnded records how an attempt has ended.
 func (s *Store) StepEnded(ctx context.Context, order int64, position int, failure error) error {
+	return stepEnded(ctx, sqlTx{s.write}, order, position, failure)
+}
+
+func stepEnded(ctx context.Context, tx Tx, order int64, position int, failure error) error {
 	state, text := ended("succeeded", failure)
-	_, err := s.write.ExecContext(ctx,
-		`UPDATE steps SET state = ?, error = ?, ended_at = ? WHERE order_id = ? AND position = ?`,
+	_, err := tx.Exec(ctx,
+		`UPDATE steps SET state = $1, error = $2, ended_at = $3 WHERE order_id = $4 AND position = $5`,
 		state, text, stamp(time.Now()), order, position)
 	return err
 }
@@ -202,20 +161,23 @@ func ended(well string, failure error) (state string, text sql.NullString) {
 }
 
 // Audit writes down that the order's tasks are through, with what became of each. Steps
-// that have not started by then have been skipped.
+// that have not started by then have been skipped. What it says already it does not say again.
 func (s *Store) Audit(ctx context.Context, order int64, upTo int) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE steps SET state = 'skipped' WHERE order_id = ? AND position < ? AND state = 'pending'`,
-			order, upTo); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO audit (order_id, at, event)
-			 SELECT ?, ?, group_concat(name || ' ' || state, ', ' ORDER BY position) FROM steps WHERE order_id = ? AND position < ?`,
-			order, stamp(time.Now()), order, upTo)
+	return s.tx(ctx, func(tx Tx) error { return audit(ctx, tx, order, upTo) })
+}
+
+func audit(ctx context.Context, tx Tx, order int64, upTo int) error {
+	if _, err := tx.Exec(ctx,
+		`UPDATE steps SET state = 'skipped' WHERE order_id = $1 AND position < $2 AND state = 'pending'`,
+		order, upTo); err != nil {
 		return err
-	})
+	}
+	_, err := tx.Exec(ctx,
+		`INSERT INTO audit (order_id, at, event) SELECT $1, $2, now.event
+		 FROM (SELECT string_agg(name || ' ' || state, ', ' ORDER BY position) AS event FROM steps WHERE order_id = $1 AND position < $3) AS now
+		 WHERE NOT EXISTS (SELECT 1 FROM audit WHERE order_id = $1 AND event = now.event)`,
+		order, stamp(time.Now()), upTo)
+	return err
 }
 
 // Orders returns the latest ones, without their details.
@@ -226,7 +188,7 @@ func (s *Store) Orders(ctx context.Context, most int) ([]Order, error) {
 			o.CreatedAt, err = parseStamp(at)
 		}
 		return o, err
-	}, `SELECT id, customer_id, email, created_at FROM orders ORDER BY id DESC LIMIT ?`, most)
+	}, `SELECT id, customer_id, email, created_at FROM orders ORDER BY id DESC LIMIT $1`, most)
 }
 
 // OrdersWithSteps returns the latest ones, each with its lines, steps and audit rows.
@@ -242,13 +204,13 @@ func (s *Store) OrdersWithSteps(ctx context.Context, most int) ([]Order, error) 
 
 // Order returns the order with its lines, steps and audit rows.
 func (s *Store) Order(ctx context.Context, id int64) (o Order, err error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // all as of one moment
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}) // all as of one moment
 	if err != nil {
 		return o, err
 	}
 	defer func() { _ = tx.Rollback() }()
 	var at string
-	err = tx.QueryRowContext(ctx, `SELECT id, customer_id, email, created_at FROM orders WHERE id = ?`, id).
+	err = tx.QueryRowContext(ctx, `SELECT id, customer_id, email, created_at FROM orders WHERE id = $1`, id).
 		Scan(&o.ID, &o.CustomerID, &o.Email, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, ErrNoOrder
@@ -261,13 +223,13 @@ func (s *Store) Order(ctx context.Context, id int64) (o Order, err error) {
 	o.Items, errs[1] = query(ctx, tx, func(rows *sql.Rows) (l Line, err error) {
 		err = rows.Scan(&l.ID, &l.Quantity)
 		return l, err
-	}, `SELECT item_id, quantity FROM order_items WHERE order_id = ? ORDER BY rowid`, id)
+	}, `SELECT item_id, quantity FROM order_items WHERE order_id = $1 ORDER BY rowid`, id)
 	o.Steps, errs[2] = query(ctx, tx, scanStep,
-		`SELECT name, state, attempt, started_at, ended_at, error FROM steps WHERE order_id = ? ORDER BY position`, id)
+		`SELECT name, state, attempt, started_at, ended_at, error FROM steps WHERE order_id = $1 ORDER BY position`, id)
 	o.Audit, errs[3] = query(ctx, tx, func(rows *sql.Rows) (event string, err error) {
 		err = rows.Scan(&event)
 		return event, err
-	}, `SELECT event FROM audit WHERE order_id = ? ORDER BY id`, id)
+	}, `SELECT event FROM audit WHERE order_id = $1 ORDER BY id`, id)
 	return o, errors.Join(errs[:]...)
 }
 

@@ -26,7 +26,7 @@ func openStoreFile(t *testing.T, file string) *Store {
 	return store
 }
 
-func nothingMore() error { return nil }
+func nothingMore(Tx) error { return nil }
 
 func testOrder(lines ...Line) Order {
 	if lines == nil {
@@ -91,7 +91,7 @@ func TestCreatedOrderIsReadBack(t *testing.T) {
 func TestUnknownItemStoresNothing(t *testing.T) {
 	store := openTestStore(t)
 	o := testOrder(Line{"apple", 1}, Line{"melon", 1})
-	err := store.CreateOrder(t.Context(), &o, stepNames, func() error {
+	err := store.CreateOrder(t.Context(), &o, stepNames, func(Tx) error {
 		t.Error("went on")
 		return nil
 	})
@@ -105,7 +105,7 @@ func TestNothingIsStoredWhereTheRestFails(t *testing.T) {
 	store := openTestStore(t)
 	refusal := errors.New("no room")
 	o := testOrder()
-	err := store.CreateOrder(t.Context(), &o, stepNames, func() error { return refusal })
+	err := store.CreateOrder(t.Context(), &o, stepNames, func(Tx) error { return refusal })
 	require.ErrorIs(t, err, refusal)
 	assert.Empty(t, storedOrders(t, store))
 	_, err = store.Order(t.Context(), o.ID)
@@ -119,7 +119,7 @@ func TestCancelledRequestStoresNothingAndFreesTheDatabase(t *testing.T) {
 	store := openTestStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	o := testOrder()
-	err := store.CreateOrder(ctx, &o, stepNames, func() error {
+	err := store.CreateOrder(ctx, &o, stepNames, func(Tx) error {
 		cancel()
 		return nil
 	})

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
 )
 
 // The tasks of an order: plain functions of a context and a struct, which know nothing of
-// HTTP or of task lists. workflow.go puts them together.
+// HTTP or of task lists. workflow.go puts them together; durable_steps.go does so for tasks that
+// are not to be lost.
 
 var errNoCustomer = errors.New("customer ID is required")
 
@@ -39,6 +42,7 @@ func sendConfirmation(ctx context.Context, in confirmation) error {
 	if err != nil {
 		return err
 	}
+	mail.Key = bgriver.Key(ctx) // none in memory
 	return in.Mailer.Send(ctx, mail)
 }
 
