@@ -38,9 +38,9 @@ suites: ## run the test suites of chi, cors and httprate with and without the mi
 .PHONY: fuzz
 FUZZTIME ?= 1m
 fuzz: ## fuzz every target for FUZZTIME, 1m
-	@set -e; for dir in bgtasks chimw; do for target in $$(go test -list '^Fuzz' ./$$dir | grep '^Fuzz'); do \
+	@set -e; for dir in bgtasks chimw internal/compat; do for target in $$(cd $$dir && go test -list '^Fuzz' . | grep '^Fuzz'); do \
 		echo "== $$dir: $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 3s ./$$dir; done; done
+		(cd $$dir && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 3s .); done; done
 
 .PHONY: leaks
 leaks: ## run all tests with the profile of goroutines that can never go on, where this Go has it

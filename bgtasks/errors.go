@@ -34,7 +34,7 @@ var (
 	ErrSkipped = errors.New("bgtasks: task skipped")
 
 	// ErrResponseSent is what a write to a response gets after the response has been
-	// sealed, which happens when its handler returns.
+	// sealed, which happens when its handler returns, and that of a task also before.
 	ErrResponseSent = errors.New("bgtasks: the response has been sent: a task cannot write to it")
 
 	// ErrGoexit is the error of a task that called runtime.Goexit (as t.FailNow does).

@@ -31,6 +31,16 @@ func bhEach(t *testing.T, f func(t *testing.T, p servertest.Protocol)) {
 	}
 }
 
+// bhEachAtOnce is bhEach for an f that waits more than it works: all at once, whatever -parallel
+// says.
+func bhEachAtOnce(t *testing.T, f func(t *testing.T, p servertest.Protocol)) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, p := range servertest.Protocols {
+		wg.Go(func() { t.Run(p.Name, func(t *testing.T) { f(t, p) }) })
+	}
+}
+
 // bhSite is a router with the middleware, its runner and what that has logged.
 type bhSite struct {
 	*chi.Mux

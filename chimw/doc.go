@@ -54,7 +54,19 @@
 //
 // The response is the same with the middleware as without it. Once the handler has
 // returned, the writer that it was given is sealed: a task that writes to it reaches no
-// socket, gets [bgtasks.ErrResponseSent] and is logged. Until then it is not sealed: a task that
-// Config.SendTimeout has started while its handler is stuck in a write must not write to the
-// response, as the two would write at once.
+// socket, gets [bgtasks.ErrResponseSent] and is logged.
+//
+// A task that Config.SendTimeout has started while its handler is stuck in a write is kept out
+// in the same way from the beginning, though the response is not over: when the client reads on,
+// the handler completes it. That holds for what the task itself calls, on its own goroutine or
+// that on which its middleware has called it. A goroutine that it starts is kept out only while
+// the handler is in that write (not from deadlines, nor from what Unwrap returns): from when the
+// handler goes on until it returns nothing tells such a goroutine from the handler's own. There
+// the two would write at once, so it must leave the response alone.
+//
+// Of the optional methods of a writer those of net/http's own are passed on, where the writer
+// has them. Others, such as those of quic-go's HTTP/3 (http3.HTTPStreamer, http3.Settingser), are
+// found by way of Unwrap until the handler returns:
+//
+//	w.(interface{ Unwrap() http.ResponseWriter }).Unwrap().(http3.HTTPStreamer)
 package chimw

@@ -42,6 +42,12 @@ func begin(r *bgtasks.Runner, w http.ResponseWriter, req *http.Request) *exchang
 	return x
 }
 
+// serve calls the handler chain. inTask knows a handler by this function's being below it.
+func (x *exchange) serve(next http.Handler, w http.ResponseWriter) {
+	next.ServeHTTP(w, x.req)
+	x.returned = true
+}
+
 // finish is deferred around the handler chain.
 func (x *exchange) finish(r *bgtasks.Runner) {
 	w := x.writer.inner

@@ -187,6 +187,9 @@ func (h *host) refresh() {
 
 // Detach has contexts answer the copy from now on.
 func (x *exchange) Detach(returned bool) bgtasks.Outcome {
+	if !returned {
+		x.writer.calls.late()
+	}
 	if h := &x.host; h.copy != nil && !h.over.Load() {
 		switch {
 		case returned && h.ours:

@@ -21,7 +21,7 @@ import (
 )
 
 func TestInspectorStreamIsLive(t *testing.T) {
-	bhEach(t, func(t *testing.T, p servertest.Protocol) {
+	bhEachAtOnce(t, func(t *testing.T, p servertest.Protocol) {
 		site, _ := inspected(bgtasks.Config{})
 		release := make(chan struct{})
 		site.Get("/", bhAdding(t, "mail", bhUntil(release)))
@@ -172,7 +172,7 @@ func TestInspectorStreamWhereNothingCanBeFlushedIsOneEvent(t *testing.T) {
 }
 
 func TestInspectorStreamOutlivesTheServersTimeouts(t *testing.T) {
-	for _, p := range []servertest.Protocol{servertest.HTTP1, servertest.HTTP2} {
+	bhEachAtOnce(t, func(t *testing.T, p servertest.Protocol) {
 		site, _ := inspected(bgtasks.Config{})
 		s := servertest.Start(t, p, site, servertest.Configure(func(srv *http.Server) {
 			srv.ReadTimeout, srv.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
@@ -181,7 +181,7 @@ func TestInspectorStreamOutlivesTheServersTimeouts(t *testing.T) {
 		for range 3 {
 			feed.next(t)
 		}
-	}
+	})
 }
 
 // Under load, read by many, beside tasks that fail and are refused.

@@ -38,8 +38,7 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 				x.host.around(router)
 			}
 			defer x.finish(r)
-			next.ServeHTTP(sets.give(&x.writer, w), x.req)
-			x.returned = true
+			x.serve(next, sets.give(&x.writer, w))
 		})
 	}
 }

@@ -15,26 +15,30 @@ import (
 // net/http's defaults; one that reads slowly does not. A single Write is one step, however
 // large.
 //
-// It also keeps calls out once the writer is sealed: the lowest bit says so, then comes the
-// number of calls under way, and the high half counts those that have ended.
+// It also keeps calls out once the writer is sealed, and those of tasks that do not wait for
+// that (see late.go): the lowest bits say so, then comes the number of calls under way, and the
+// high half counts those that have ended.
 type calls struct{ atomic.Uint64 }
 
 const (
-	sealedBit = 1
-	call      = 2
-	step      = 1 << 32
+	sealedBit  = 1
+	lateBit    = 2 // the list was started while the handler was inside a call
+	resumedBit = 4 // which has ended since
+	call       = 8
+	step       = 1 << 32
 )
 
-// enter is false for a writer that is sealed. If it is true, leave is called after it.
+// enter is false for a call that is to be kept out. If it is true, leave is called after it.
 func (c *calls) enter() bool {
-	if c.Add(call)&sealedBit == 0 {
-		return true
-	}
-	c.Add(^uint64(call - 1)) // minus call
-	return false
+	n := c.Add(call)
+	return n&(sealedBit|lateBit) == 0 || c.enterLate(n, false)
 }
 
-func (c *calls) leave() { c.Add(step - call) }
+func (c *calls) leave() {
+	if c.Add(step-call)&lateBit != 0 {
+		c.Or(resumedBit)
+	}
+}
 
 // seal lets no more calls in, and reports whether none is under way.
 func (c *calls) seal() (empty bool) { return c.Or(sealedBit)%step < call }

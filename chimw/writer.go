@@ -45,10 +45,20 @@ func (w *writer) seal() {
 	}
 }
 
-// enter begins a call, and is false if the response is over, which it reports. If it is true,
+// enter begins a call, and is false if it is to be kept out, which it reports. If it is true,
 // w.calls.leave is called at the end.
 func (w *writer) enter() bool {
 	if w.calls.enter() {
+		return true
+	}
+	w.x.list.Report(bgtasks.ErrResponseSent)
+	return false
+}
+
+// enterBeside is enter for what a handler may do while it is inside a call. If it is true,
+// w.calls.leaveBeside is called at the end.
+func (w *writer) enterBeside() bool {
+	if w.calls.enterBeside() {
 		return true
 	}
 	w.x.list.Report(bgtasks.ErrResponseSent)
@@ -155,18 +165,18 @@ type controller interface {
 }
 
 func (w *writer) setReadDeadline(t time.Time) error {
-	if !w.enter() {
+	if !w.enterBeside() {
 		return bgtasks.ErrResponseSent
 	}
-	defer w.calls.leave()
+	defer w.calls.leaveBeside()
 	return w.inner.(controller).SetReadDeadline(t)
 }
 
 func (w *writer) setWriteDeadline(t time.Time) error {
-	if !w.enter() {
+	if !w.enterBeside() {
 		return bgtasks.ErrResponseSent
 	}
-	defer w.calls.leave()
+	defer w.calls.leaveBeside()
 	return w.inner.(controller).SetWriteDeadline(t)
 }
 
@@ -199,10 +209,10 @@ type w0 struct{ *writer }
 
 // Unwrap is for http.ResponseController, and for middleware that looks for its own writer.
 func (w w0) Unwrap() http.ResponseWriter {
-	if !w.calls.enter() {
+	if !w.calls.enterBeside() {
 		return sealed(w)
 	}
-	defer w.calls.leave()
+	defer w.calls.leaveBeside()
 	return w.inner
 }
 

@@ -4,20 +4,11 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 )
-
-// TestMain is a server where a row has started one: see launch.
-func TestMain(m *testing.M) {
-	if kind := os.Getenv(serverEnv); kind != "" {
-		must(serve(kind))
-	}
-	os.Exit(m.Run())
-}
 
 func TestEveryRowCanBeMeasured(t *testing.T) {
 	for _, r := range rows() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ type client struct {
 	ends    map[uint32]int64    // where in what the server has written
 	body    func(stream uint32, status string)
 
-	promised uint32 // the stream of the newest PUSH_PROMISE
+	promised []uint32 // the streams of PUSH_PROMISE
 }
 
 // dial leaves flow control out of it, by windows that no test fills.
@@ -66,7 +67,7 @@ func (c *client) greet() {
 // the frames that came back, by stream. A server that goes away answers no second one.
 func (c *client) exchange(s shapes.Shape, scheme, host string) map[uint32][]string {
 	c.request(1, s, scheme, host)
-	c.readUntil(func() bool { return c.ended[1] && c.ended[c.promised] })
+	c.readUntil(func() bool { return c.ended[1] && !slices.ContainsFunc(c.promised, c.open) })
 	c.request(3, shapes.Shape{Path: shapes.Probe}, scheme, host)
 	c.readUntil(func() bool { return c.ended[3] || c.log[0] != nil })
 	return c.log
@@ -147,7 +148,7 @@ func (c *client) receive(f http2.Frame) {
 	case *http2.PushPromiseFrame:
 		promised, err := c.decoder.DecodeFull(f.HeaderBlockFragment())
 		require.NoError(c.t, err)
-		c.promised = f.PromiseID
+		c.promised = append(c.promised, f.PromiseID)
 		c.note(id, "PUSH_PROMISE %d %s", f.PromiseID, fields(promised))
 	case *http2.DataFrame:
 		c.note(id, "DATA %v %s", f.Flags, content(f.Data()))
@@ -163,6 +164,8 @@ func (c *client) receive(f http2.Frame) {
 		c.end(id)
 	}
 }
+
+func (c *client) open(stream uint32) bool { return !c.ended[stream] }
 
 func (c *client) end(stream uint32) {
 	c.ended[stream] = true

@@ -32,7 +32,7 @@ var ways = []way{
 	{"x/net h2c", servertest.HTTP1, "http", withH2C},
 }
 
-func (w way) start(t *testing.T, h http.Handler, opts ...servertest.Option) *servertest.Server {
+func (w way) start(t testing.TB, h http.Handler, opts ...servertest.Option) *servertest.Server {
 	return servertest.Start(t, w.protocol, w.wrap(h), opts...)
 }
 

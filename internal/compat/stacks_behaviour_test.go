@@ -15,6 +15,7 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 	"github.com/go-chi/render"
+	"github.com/quic-go/quic-go/http3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -298,4 +299,22 @@ func TestHTTP3ServerIsWarnedOfOnce(t *testing.T) {
 		site.wait()
 		assert.Equal(t, 1, site.log.lines(), "%s", &site.log.b)
 	}
+}
+
+// What only quic-go's writers can do is found where package chimw says.
+func TestMethodsOfHTTP3AreFoundInside(t *testing.T) {
+	s := stack{"chi, HTTP/3", inChi, overHTTP3}
+	site := stand(t, s, func(*http.Request) bgtasks.Func {
+		return func(context.Context) error { return nil }
+	}, map[string]http.HandlerFunc{"/items/{id}": func(w http.ResponseWriter, r *http.Request) {
+		inside := w.(interface{ Unwrap() http.ResponseWriter }).Unwrap()
+		_, streams := inside.(http3.HTTPStreamer)
+		assert.True(t, streams)
+		<-inside.(http3.Settingser).ReceivedSettings()
+		render.PlainText(w, r, "of the client, they have arrived")
+	}})
+	_, body, err := site.get("/items/1")
+	require.NoError(t, err)
+	assert.Equal(t, "of the client, they have arrived", body)
+	site.wait()
 }
