@@ -85,7 +85,7 @@ func (q *Queue[Tx]) Client() *river.Client[Tx] { return q.client }
 
 // With returns the same queue with other River options for what is added to it: unique options,
 // attempts, priority, a queue of River's, tags, a later time. A unit with a ScheduledAt waits for
-// that, not for a response.
+// that, and a Pending one for you, not for a response.
 func (q *Queue[Tx]) With(opts river.InsertOpts) *Queue[Tx] {
 	return &Queue[Tx]{q.engine, opts}
 }
@@ -166,7 +166,7 @@ func (q *Queue[Tx]) insertOpts(h *hold) (*river.InsertOpts, error) {
 	if opts.Metadata, err = json.Marshal(fields); err != nil {
 		return nil, fmt.Errorf("bgriver: InsertOpts.Metadata: %w", err)
 	}
-	if h.waits && opts.ScheduledAt.IsZero() {
+	if h.waits && opts.ScheduledAt.IsZero() && !opts.Pending {
 		opts.ScheduledAt = h.until
 	} else {
 		h.drop()

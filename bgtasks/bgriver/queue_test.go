@@ -229,3 +229,36 @@ func forLater[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Equal(t, rivertype.JobStateScheduled, jobs[0].State)
 	assert.WithinDuration(t, tomorrow, jobs[0].ScheduledAt, time.Second)
 }
+
+func TestPendingUnitIsNotReleasedByItsResponse(t *testing.T) {
+	both(t, pending[*sql.Tx], pending[pgx.Tx])
+}
+
+func pending[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	ctx, answer := s.request(t)
+	require.NoError(t, s.With(river.InsertOpts{Pending: true}).Add(ctx, step.With("x")))
+	answer()
+	require.NoError(t, s.run.Shutdown(t.Context()), "nothing is left to release")
+	assert.Equal(t, rivertype.JobStatePending, s.jobs(t)[0].State)
+}
+
+// On Postgres, where no ID is given away again, the release is one statement of River's that
+// does not look.
+func TestUnitCancelledBeforeItsResponseIsNotReleasedOnSQLite(t *testing.T) {
+	b := newSQLite(t)
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	ctx, answer := s.request(t)
+	require.NoError(t, s.Add(ctx, step.With("x")))
+	_, err := s.Client().JobCancel(t.Context(), s.jobs(t)[0].ID)
+	require.NoError(t, err)
+	answer()
+	<-time.After(200 * time.Millisecond) // in which nothing must happen
+	assert.Equal(t, rivertype.JobStateCancelled, s.jobs(t)[0].State)
+	assert.Empty(t, j.all())
+	assert.Empty(t, s.log.lines(t, "not released"))
+}

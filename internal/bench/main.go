@@ -71,7 +71,7 @@ func main() {
 // rows are all that is measured. To add one, see requests.go.
 func rows() []row {
 	var all []row
-	for _, some := range [][]row{requestRows(), leastRows(), inspectorRows(), drainRows(), servedRows(), latencyRows(), memoryRows(), busyRows()} {
+	for _, some := range [][]row{requestRows(), leastRows(), inspectorRows(), drainRows(), servedRows(), latencyRows(), memoryRows(), busyRows(), durableRows()} {
 		all = append(all, some...)
 	}
 	return all

@@ -153,13 +153,9 @@ func serve(kind string) error {
 	if err != nil {
 		return err
 	}
-	s := shops[kind]
-	if s.heavy > 0 {
-		burnt()
-	}
-	run := bgtasks.New(bgtasks.Config{MaxPending: -1, MaxRunning: s.limit})
-	srv := &http.Server{Handler: s.router(run)}
-	if !s.plain {
+	h, attached := handlerOf(kind)
+	srv := &http.Server{Handler: h}
+	if attached {
 		chimw.Attach(srv)
 	}
 	go func() {
@@ -168,6 +164,17 @@ func serve(kind string) error {
 	}()
 	fmt.Println(ln.Addr())
 	return srv.Serve(ln)
+}
+
+func handlerOf(kind string) (h http.Handler, attached bool) {
+	if h, ok := durableHandler(kind); ok {
+		return h, true
+	}
+	s := shops[kind]
+	if s.heavy > 0 {
+		burnt()
+	}
+	return s.router(bgtasks.New(bgtasks.Config{MaxPending: -1, MaxRunning: s.limit})), !s.plain
 }
 
 // launch starts a server, until the row ends, and returns its address.

@@ -22,6 +22,12 @@ import (
 // ErrNone says that there are no Postgres binaries on this machine.
 var ErrNone = errors.New("no Postgres binaries found (initdb, postgres): tests that need Postgres are skipped; on Debian: apt-get install postgresql")
 
+// Installed returns ErrNone where New would: a quick look, nothing is started.
+func Installed() error {
+	_, err := binaries()
+	return err
+}
+
 // A Cluster is a Postgres server of its own.
 type Cluster struct {
 	bin, dir string
