@@ -245,10 +245,11 @@ func pending[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Equal(t, rivertype.JobStatePending, s.jobs(t)[0].State)
 }
 
-// On Postgres, where no ID is given away again, the release is one statement of River's that
-// does not look.
-func TestUnitCancelledBeforeItsResponseIsNotReleasedOnSQLite(t *testing.T) {
-	b := newSQLite(t)
+func TestUnitCancelledBeforeItsResponseStaysCancelled(t *testing.T) {
+	both(t, cancelledBefore[*sql.Tx], cancelledBefore[pgx.Tx])
+}
+
+func cancelledBefore[Tx any](t *testing.T, b *base[Tx]) {
 	var j journal
 	step := j.noting("step")
 	s := b.site(t, quick(step))

@@ -43,8 +43,6 @@ func (u unit) recorded(i int) string { return strconv.Itoa(i+1) + " " + u.Steps[
 type metadata struct {
 	Unit carriage `json:"bgtasks"`
 	Done string   `json:"river:resumable_step,omitempty"` // River's: the last step that has been recorded
-
-	Cancelled json.RawMessage `json:"cancel_attempted_at,omitempty"` // River's: when, if it was
 }
 
 func metadataOf(job *rivertype.JobRow) (metadata, error) {
