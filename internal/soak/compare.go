@@ -28,7 +28,7 @@ func (a *acks) close() { _ = a.ledger.Close() }
 // figures are what the comparison of the ledgers shows.
 type figures struct {
 	acknowledged, expected, accepted, runs int
-	named, unsent, unsealed                int
+	named, unsent, beside                  int
 	lost, doubled, disordered, wrong       int
 	kinds                                  map[string]int // of accepted tasks, by what they do
 	early, inTime                          map[string]int // by protocol
@@ -124,8 +124,8 @@ func (s *run) read(h *history, words []string) {
 		f.inTime[words[2]]++
 	case plan.Unsent:
 		f.unsent++
-	case plan.Unsealed:
-		f.unsealed++
+	case plan.Beside:
+		f.beside++
 	case plan.Wrong:
 		f.wrong++
 		s.report.breaks("wrong %s: request %s", words[2], words[1])

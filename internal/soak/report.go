@@ -163,7 +163,7 @@ func (r *report) String() string {
 		row("early, "+proto, "%d of %d lists", f.early[proto], f.early[proto]+f.inTime[proto])
 	}
 	row("not sent by then", "%d (clients that do not read, or have gone)", f.unsent)
-	row("beside a stuck handler", "%d tasks that would have written, and did not", f.unsealed)
+	row("beside a stuck handler", "%d tasks that wrote, and were refused", f.beside)
 	row("foreign bytes", "%d", r.foreign)
 	row("wrong in a task", "%d (another's parameters, an upload gone, a write let through)", f.wrong)
 	row("peak memory", "%d MiB; orders %d MiB", r.memory>>20, r.ordersRSS>>20)

@@ -49,7 +49,7 @@ const (
 	Early     = "early"      // protocol: a task before the last byte of its response was written
 	InTime    = "in-time"    // protocol: the first task after it, in cleartext, where that can be seen
 	Unsent    = "unsent"     // a list that started although its response was not sent
-	Unsealed  = "unsealed"   // a task would have written, but its handler was still in a write: it did not
+	Beside    = "beside"     // a task writes while its handler is still in a write
 	Wrong     = "wrong"      // what: a task saw another request's parameters, found its upload gone, or a write of its was let through
 	Ended     = "ended"      // the process has shut down
 )

@@ -129,13 +129,11 @@ func (x *exchange) nest(ctx context.Context) error {
 	return err
 }
 
-// write writes to the response once the handler has returned, which is when it is sealed. The
-// tasks of a handler that is stuck in a write (its client does not read) start before that, by
-// SendTimeout: the writer is still the handler's then.
+// write writes to the response, which is to be refused: because it is sealed, or because the task was
+// started by SendTimeout beside its handler, which is stuck in a write (its client does not read).
 func (x *exchange) write(context.Context) error {
 	if !x.returned.Load() {
-		x.ledger.Write(plan.Unsealed, x.ID)
-		return nil
+		x.ledger.Write(plan.Beside, x.ID)
 	}
 	x.w.Header().Set("X-Foreign", x.ID)                                                                                                              //bgvet:ignore it is to have no effect
 	if _, err := io.WriteString(x.w, "foreign bytes of "+x.ID+"\n"); !errors.Is(err, bgtasks.ErrResponseSent) && !errors.Is(err, http.ErrHijacked) { //bgvet:ignore it is to be refused
