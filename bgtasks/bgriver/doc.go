@@ -43,6 +43,12 @@
 // a unit for lost when it has been running for RescueStuckJobsAfter, which is JobTimeout and 15
 // seconds unless Config.River says otherwise. Give steps a timeout and heed the context.
 //
+// # Taking something back
+//
+// Roll back the transaction that it was added in. Cancelling a unit (Client().JobCancel, River UI)
+// works at any time, but for the first 100 ms on Postgres, if its response is sent in them: River
+// makes such a unit available all the same.
+//
 // # What is carried
 //
 // A step's context has the request ID (for chi's middleware.GetReqID too), the route's pattern

@@ -257,6 +257,7 @@ func cancelledBefore[Tx any](t *testing.T, b *base[Tx]) {
 	require.NoError(t, s.Add(ctx, step.With("x")))
 	_, err := s.Client().JobCancel(t.Context(), s.jobs(t)[0].ID)
 	require.NoError(t, err)
+	<-time.After(150 * time.Millisecond) // a response that takes longer than a glance
 	answer()
 	<-time.After(200 * time.Millisecond) // in which nothing must happen
 	assert.Equal(t, rivertype.JobStateCancelled, s.jobs(t)[0].State)
