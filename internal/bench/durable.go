@@ -63,7 +63,7 @@ func newDurable(database string, databases func(*bench) (one, two string)) *dura
 }
 
 const (
-	durableRounds  = 12
+	durableRounds  = 20
 	durableOrders  = 200 // a round
 	durableClients = 8
 	durableSingles = 7

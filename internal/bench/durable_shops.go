@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -141,7 +143,11 @@ func handWritten[Tx any](s *durableShop, st store[Tx]) func(context.Context) err
 			if err != nil {
 				return err
 			}
-			res, err := client.InsertTx(ctx, tx, handArgs{id}, &river.InsertOpts{ScheduledAt: time.Now().Add(30 * time.Second)})
+			metadata, err := json.Marshal(requestOf(ctx))
+			if err != nil {
+				return err
+			}
+			res, err := client.InsertTx(ctx, tx, handArgs{id}, &river.InsertOpts{ScheduledAt: time.Now().Add(30 * time.Second), Metadata: metadata})
 			if err != nil {
 				return err
 			}
@@ -164,6 +170,24 @@ type handArgs struct {
 
 func (handArgs) Kind() string { return "order" }
 
+// handRequest is what a job by hand keeps of its request, for its log and those that it talks to:
+// what bgriver keeps.
+type handRequest struct {
+	Request struct {
+		ID     string `json:"id,omitempty"`
+		Route  string `json:"route"`
+		Method string `json:"method"`
+		Key    string `json:"key"`
+	} `json:"request"`
+}
+
+func requestOf(ctx context.Context) (r handRequest) {
+	route := chi.RouteContext(ctx)
+	r.Request.ID, r.Request.Key = middleware.GetReqID(ctx), rand.Text()
+	r.Request.Route, r.Request.Method = route.RoutePattern(), route.RouteMethod
+	return r
+}
+
 type handWorker[Tx any] struct {
 	river.WorkerDefaults[handArgs]
 	store[Tx]
@@ -173,6 +197,10 @@ type handWorker[Tx any] struct {
 // Work runs the steps, recording each: without ResumableSetStepTx a killed process's job
 // would begin again with the first.
 func (w *handWorker[Tx]) Work(ctx context.Context, job *river.Job[handArgs]) error {
+	var from handRequest
+	if err := json.Unmarshal(job.Metadata, &from); err != nil {
+		return err
+	}
 	for i, name := range durableSteps {
 		river.ResumableStep(ctx, name, nil, func(ctx context.Context) error {
 			w.shop.step(i)
