@@ -11,7 +11,9 @@ import (
 
 // define makes durable tasks of the functions in tasks.go. They run one after the other; each is
 // recorded when it is done, and not run again then. So what workflow.go says by Needs is true of
-// itself here, and for Retry there is River's schedule.
+// itself here, and for Retry there is River's schedule. The price of one unit for all: a mail that
+// can't be sent yet holds up the fulfilment behind it, which in memory it does not. Steps that are
+// nothing to each other are better added as units of their own.
 //
 // Those that change the database do so in the transaction that records them: they are done once,
 // however often the program is killed. Those that talk to others can be done more than once, by

@@ -2,8 +2,8 @@
 // the background, in five steps, on a SQLite database.
 //
 // It is an example of package bgtasks to copy from: tasks.go has the tasks, workflow.go
-// puts them on a request's list, durable_steps.go puts the same into the database, router.go shows where the middleware goes, main.go how a
-// program starts and ends.
+// puts them on a request's list, durable_steps.go puts the same into the database, router.go
+// shows where the middleware goes, main.go how a program starts and ends.
 //
 // Beside the orders there are shorter examples, each in a file that can be read by itself:
 //
