@@ -39,7 +39,7 @@ func newStuckHandler(t *testing.T, beside func(w http.ResponseWriter, r *http.Re
 	h.Get("/", func(w http.ResponseWriter, r *http.Request) {
 		defer close(h.over)
 		own := r.WithContext(r.Context()) // some uses change it
-		bhAdd(t, r.Context(), "beside", func(context.Context) error { beside(w, own); return nil }, tasks...)
+		bhAdd(t, r.Context(), "beside", func(context.Context) error { beside(w, own); return nil }, tasks...) //bgvet:ignore misuse is what is tested
 		_, err := w.Write(huge())
 		assert.NoError(t, err)
 		rest(w, r)
@@ -106,7 +106,7 @@ func TestTaskBesideAStuckHandlerDoesNotReachItsResponse(t *testing.T) {
 					close(tried)
 					for over := false; !over; {
 						select {
-						case <-h.over:
+						case <-h.over: //bgvet:ignore set before there is a request
 							over = true
 						case <-time.After(100 * time.Microsecond):
 						}
