@@ -38,7 +38,7 @@ func newStuckHandler(t *testing.T, beside func(w http.ResponseWriter, r *http.Re
 	h.Use(chimw.BackgroundTasks(run))
 	h.Get("/", func(w http.ResponseWriter, r *http.Request) {
 		defer close(h.over)
-		own := r.WithContext(r.Context()) // some uses change it
+		own := r.WithContext(r.Context())                                                                     // some uses change it
 		bhAdd(t, r.Context(), "beside", func(context.Context) error { beside(w, own); return nil }, tasks...) //bgvet:ignore misuse is what is tested
 		_, err := w.Write(huge())
 		assert.NoError(t, err)
