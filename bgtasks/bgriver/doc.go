@@ -41,7 +41,8 @@
 //
 // A step that does not return when its context ends can run twice at the same time: River takes
 // a unit for lost when it has been running for RescueStuckJobsAfter, which is JobTimeout and 15
-// seconds unless Config.River says otherwise. Give steps a timeout and heed the context.
+// seconds unless Config.River says otherwise. Give steps a timeout and heed the context. An attempt
+// that has been overtaken so records nothing any more, and what it did by [DefineTx] is undone.
 //
 // # Taking something back
 //

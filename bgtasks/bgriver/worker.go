@@ -11,6 +11,7 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // worker runs units for River.
@@ -117,8 +118,8 @@ const (
 // attempt short does not keep it from one try.
 func (w *worker[Tx]) record(ctx context.Context, job *river.Job[unit]) error {
 	for ctx.Err() == nil {
-		if w.recordOnce(ctx, job) == nil {
-			return nil
+		if err := w.recordOnce(ctx, job); err == nil || errors.Is(err, errOvertaken) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -137,9 +138,18 @@ func (w *worker[Tx]) recordOnce(ctx context.Context, job *river.Job[unit]) error
 	return w.db.inTx(ctx, func(tx Tx) error { return recordTx(ctx, tx, job) })
 }
 
+var errOvertaken = errors.New("bgriver: not recorded: River took this attempt for lost, as it ran for longer than RescueStuckJobsAfter, and has given the unit to another")
+
 // recordTx is River's own record of a resumable step. ResumableStep alone keeps it in memory
 // until the attempt ends, and loses it when the process is killed.
+//
+// An attempt that has been overtaken by the next must not record anything: it would set the unit
+// back, so that steps run again that were done, or commit for a second time what a step did in its
+// transaction. River's update has the row locked, so what it returns is sure.
 func recordTx[Tx any](ctx context.Context, tx Tx, job *river.Job[unit]) error {
-	_, err := river.ResumableSetStepTx[riverdriver.Driver[Tx]](ctx, tx, job)
+	now, err := river.ResumableSetStepTx[riverdriver.Driver[Tx]](ctx, tx, job)
+	if err == nil && (now.Attempt != job.Attempt || now.State != rivertype.JobStateRunning) {
+		return errOvertaken
+	}
 	return err
 }

@@ -3,6 +3,7 @@ package bgriver_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -171,4 +172,49 @@ func TestStepThatExitsItsGoroutineFailsLikeAnyOther(t *testing.T) {
 	require.NoError(t, s.Add(t.Context(), exits.With(1)))
 	jobs := s.until(t, rivertype.JobStateCompleted)
 	assert.Contains(t, jobs[0].Errors[0].Error, "Goexit")
+}
+
+// An attempt that takes longer than RescueStuckJobsAfter goes on while another has the unit: here the
+// database says so.
+func TestAttemptThatWasOvertakenRecordsNothing(t *testing.T) {
+	both(t, overtaken[*sql.Tx], overtaken[pgx.Tx])
+}
+
+func overtaken[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	var calls atomic.Int32
+	first := bgriver.Define("first", func(context.Context, string) error {
+		if calls.Add(1) == 1 {
+			b.must(t, "UPDATE river_job SET attempt = attempt + 1")
+		}
+		return nil
+	})
+	second := j.noting("second")
+	s := b.site(t, quick(first, second))
+	require.NoError(t, s.Add(t.Context(), first.With("x"), second.With("x")))
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	assert.Contains(t, jobs[0].Errors[0].Error, "given the unit to another")
+	assert.EqualValues(t, 2, calls.Load(), "the overtaken attempt has not recorded the step")
+	assert.Len(t, j.all(), 1)
+}
+
+func TestWhatAnOvertakenAttemptDidInItsTransactionIsUndone(t *testing.T) {
+	both(t, overtakenTx[*sql.Tx], overtakenTx[pgx.Tx])
+}
+
+func overtakenTx[Tx any](t *testing.T, b *base[Tx]) {
+	var calls atomic.Int32
+	step := bgriver.DefineTx("step", func(ctx context.Context, tx Tx, order string) error {
+		err := b.exec(ctx, tx, "INSERT INTO done VALUES ('"+order+"')")
+		if calls.Add(1) == 1 { // as if the rescuer had been there before
+			err = errors.Join(err, b.exec(ctx, tx, "UPDATE river_job SET state = 'retryable'"))
+		}
+		return err
+	})
+	s := b.site(t, quick(step))
+	require.NoError(t, s.Add(t.Context(), step.With("x")))
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	assert.Contains(t, jobs[0].Errors[0].Error, "given the unit to another")
+	assert.EqualValues(t, 2, calls.Load())
+	assert.Len(t, b.done(t, "what"), 1)
 }
