@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -21,6 +22,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // The middleware that traces requests is otelchi here; nothing has to be told about it. A
@@ -43,9 +45,11 @@ func ExampleInstrument() {
 	r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/orders/42", nil))
 	_ = run.Wait(context.Background())
 
-	request := spans.GetSpans()[0]
+	all := spans.GetSpans()
+	at := slices.IndexFunc(all, func(s tracetest.SpanStub) bool { return s.SpanKind == trace.SpanKindServer })
+	request := all[at]
 	fmt.Println("request:", request.Name)
-	for _, span := range spans.GetSpans()[1:] {
+	for _, span := range slices.Delete(all, at, at+1) {
 		linked := span.Links[0].SpanContext.SpanID() == request.SpanContext.SpanID()
 		fmt.Printf("task: %s, linked to the request: %v, error: %q\n", span.Name, linked, span.Status.Description)
 	}
