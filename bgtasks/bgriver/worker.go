@@ -37,7 +37,11 @@ func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) error {
 	ctx = m.Unit.unpack(ctx)
 	for i := range job.Args.Steps {
 		river.ResumableStep(ctx, job.Args.recorded(i), nil, func(ctx context.Context) error {
-			return w.step(withKey(ctx, stepKey(m.Unit.Key, i+1)), job, m.Unit, i)
+			err := w.step(withKey(ctx, stepKey(m.Unit.Key, i+1)), job, m.Unit, i)
+			if err != nil && i > 0 {
+				w.forget(ctx, job)
+			}
+			return err
 		})
 	}
 	return nil
@@ -73,7 +77,7 @@ func (w *worker[Tx]) step(ctx context.Context, job *river.Job[unit], c carriage,
 		Position: i + 1, Attempt: job.Attempt, Added: job.CreatedAt}
 	err := w.runner.Run(ctx, about, w.task(d, s.Arg, job), d.opts...)
 	if err == nil && d.txType == nil {
-		err = w.record(ctx, job)
+		err = w.record(ctx, job, i)
 	}
 	return forRiver(ctx, err, job.Args, i)
 }
@@ -83,13 +87,19 @@ func (w *worker[Tx]) task(d *definition, arg json.RawMessage, job *river.Job[uni
 	if d.txType == nil {
 		return func(ctx context.Context) error { return d.run(ctx, nil, arg) }
 	}
+	overtaken := false
 	return func(ctx context.Context) error {
-		return w.db.inTx(ctx, func(tx Tx) error {
+		if overtaken { // Retry does not know that it is of no use
+			return errOvertaken
+		}
+		err := w.db.inTx(ctx, func(tx Tx) error {
 			if err := d.run(ctx, tx, arg); err != nil {
 				return err
 			}
 			return recordTx(ctx, tx, job)
 		})
+		overtaken = errors.Is(err, errOvertaken)
+		return err
 	}
 }
 
@@ -116,9 +126,9 @@ const (
 // for as long as the attempt may last, as a step that is not recorded is run again: a database
 // that is away for a moment is no reason to send a mail twice. A shutdown that cuts the
 // attempt short does not keep it from one try.
-func (w *worker[Tx]) record(ctx context.Context, job *river.Job[unit]) error {
+func (w *worker[Tx]) record(ctx context.Context, job *river.Job[unit], i int) error {
 	for ctx.Err() == nil {
-		if err := w.recordOnce(ctx, job); err == nil || errors.Is(err, errOvertaken) {
+		if err := w.recordOnce(ctx, job, i); err == nil || errors.Is(err, errOvertaken) {
 			return err
 		}
 		select {
@@ -128,28 +138,77 @@ func (w *worker[Tx]) record(ctx context.Context, job *river.Job[unit]) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRecord)
 	defer cancel()
-	if err := w.recordOnce(last, job); err != nil {
+	if err := w.recordOnce(last, job, i); err != nil && !errors.Is(err, errOvertaken) {
 		return fmt.Errorf("bgriver: the step is done, but this could not be recorded: it will be run again: %w", err)
 	}
 	return nil
 }
 
-func (w *worker[Tx]) recordOnce(ctx context.Context, job *river.Job[unit]) error {
-	return w.db.inTx(ctx, func(tx Tx) error { return recordTx(ctx, tx, job) })
+func (w *worker[Tx]) recordOnce(ctx context.Context, job *river.Job[unit], i int) error {
+	err := w.db.inTx(ctx, func(tx Tx) error { return recordTx(ctx, tx, job) })
+	if errors.Is(err, errOvertaken) {
+		return w.recordAhead(ctx, job, i)
+	}
+	return err
 }
 
-var errOvertaken = errors.New("bgriver: not recorded: River took this attempt for lost, as it ran for longer than RescueStuckJobsAfter, and has given the unit to another")
+// An attempt that has run for longer than RescueStuckJobsAfter is taken for lost: River gives its
+// unit to another while it still runs, and neither of the two knows. River itself asks for no more
+// than the job's ID when the overtaken one ends. So that no step that was done is set back, and
+// none that does its work in a transaction is done twice,
+//
+//   - an attempt records a step only while the unit is its own (recordTx), or, a step without a
+//     transaction, if it is the next that is to be recorded (recordAhead), and ends in any case;
+//   - it leaves River nothing to record at its end (forget).
+
+var errOvertaken = errors.New("bgriver: the attempt ran for longer than RescueStuckJobsAfter, so River took it for lost and gave the unit to another")
 
 // recordTx is River's own record of a resumable step. ResumableStep alone keeps it in memory
-// until the attempt ends, and loses it when the process is killed.
-//
-// An attempt that has been overtaken by the next must not record anything: it would set the unit
-// back, so that steps run again that were done, or commit for a second time what a step did in its
-// transaction. River's update has the row locked, so what it returns is sure.
+// until the attempt ends, and loses it when the process is killed. River's update has the row
+// locked, so what it returns is sure.
 func recordTx[Tx any](ctx context.Context, tx Tx, job *river.Job[unit]) error {
 	now, err := river.ResumableSetStepTx[riverdriver.Driver[Tx]](ctx, tx, job)
 	if err == nil && (now.Attempt != job.Attempt || now.State != rivertype.JobStateRunning) {
 		return errOvertaken
 	}
 	return err
+}
+
+// recordAhead records step i of an attempt that was overtaken if the other has not come as far,
+// which would do it again. The update that changes nothing locks the row. It returns errOvertaken
+// if it does not fail.
+func (w *worker[Tx]) recordAhead(ctx context.Context, job *river.Job[unit], i int) error {
+	err := w.db.inTx(ctx, func(tx Tx) error {
+		now, err := w.client.JobUpdateTx(ctx, tx, job.ID, nil)
+		if err != nil {
+			return err
+		}
+		m, err := metadataOf(now)
+		if err != nil {
+			return err
+		}
+		if done, err := m.done(job.Args); err != nil || done != i {
+			return err
+		}
+		_, err = river.ResumableSetStepTx[riverdriver.Driver[Tx]](ctx, tx, job)
+		return err
+	})
+	if err == nil {
+		err = errOvertaken
+	}
+	return err
+}
+
+var errUndo = errors.New("bgriver: undo")
+
+// forget has River forget which step this attempt has done last. When an attempt ends in an error
+// River writes that into the unit, whosever it is by then; it is there already. A record that is undone
+// does so: River takes it for the database's own from then on.
+func (w *worker[Tx]) forget(ctx context.Context, job *river.Job[unit]) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRecord)
+	defer cancel()
+	_ = w.db.inTx(ctx, func(tx Tx) error {
+		_, err := river.ResumableSetStepTx[riverdriver.Driver[Tx]](ctx, tx, job)
+		return errors.Join(err, errUndo)
+	})
 }

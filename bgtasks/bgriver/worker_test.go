@@ -176,26 +176,66 @@ func TestStepThatExitsItsGoroutineFailsLikeAnyOther(t *testing.T) {
 
 // An attempt that takes longer than RescueStuckJobsAfter goes on while another has the unit: here the
 // database says so.
-func TestAttemptThatWasOvertakenRecordsNothing(t *testing.T) {
+func TestOvertakenAttemptRecordsTheStepThatItHasDoneAndEnds(t *testing.T) {
 	both(t, overtaken[*sql.Tx], overtaken[pgx.Tx])
 }
 
 func overtaken[Tx any](t *testing.T, b *base[Tx]) {
 	var j journal
-	var calls atomic.Int32
 	first := bgriver.Define("first", func(context.Context, string) error {
-		if calls.Add(1) == 1 {
-			b.must(t, "UPDATE river_job SET attempt = attempt + 1")
-		}
+		j.note("first")
+		b.must(t, "UPDATE river_job SET attempt = attempt + 1")
 		return nil
 	})
 	second := j.noting("second")
 	s := b.site(t, quick(first, second))
 	require.NoError(t, s.Add(t.Context(), first.With("x"), second.With("x")))
 	jobs := s.until(t, rivertype.JobStateCompleted)
-	assert.Contains(t, jobs[0].Errors[0].Error, "given the unit to another")
-	assert.EqualValues(t, 2, calls.Load(), "the overtaken attempt has not recorded the step")
-	assert.Len(t, j.all(), 1)
+	assert.Contains(t, jobs[0].Errors[0].Error, "gave the unit to another")
+	assert.Equal(t, []string{"first", "second x"}, j.all())
+}
+
+// The second attempt is taken for lost, and the third is ahead of it when it fails.
+func TestOvertakenAttemptThatFailsSetsNothingBack(t *testing.T) {
+	both(t, overtakenAndFails[*sql.Tx], overtakenAndFails[pgx.Tx])
+}
+
+func overtakenAndFails[Tx any](t *testing.T, b *base[Tx]) {
+	var seconds, fourths atomic.Int32
+	hangs, fails, ahead, goOn := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	first := bgriver.Define("first", func(context.Context, string) error { return nil })
+	second := bgriver.Define("second", func(context.Context, string) error {
+		switch seconds.Add(1) {
+		case 1:
+			return errors.New("so that the next attempt has a step behind it")
+		case 2:
+			close(hangs)
+			<-fails
+			return errors.New("late")
+		}
+		return nil
+	})
+	third := bgriver.DefineTx("third", func(ctx context.Context, tx Tx, _ string) error {
+		return b.exec(ctx, tx, "INSERT INTO done VALUES ('third')")
+	})
+	fourth := bgriver.Define("fourth", func(context.Context, string) error {
+		if fourths.Add(1) == 1 {
+			close(ahead)
+			<-goOn
+		}
+		return nil
+	})
+	s := b.site(t, quick(first, second, third, fourth))
+	require.NoError(t, s.Add(t.Context(), first.With("x"), second.With("x"), third.With("x"), fourth.With("x")))
+	await(t, hangs, "the second attempt")
+	b.must(t, "UPDATE river_job SET state = 'available'") // as the rescuer does
+	await(t, ahead, "the third attempt")
+	close(fails)
+	s.until(t, rivertype.JobStateCompleted)
+	close(goOn)
+	require.NoError(t, s.run.Shutdown(t.Context()))
+	assert.EqualValues(t, 3, seconds.Load(), "of the second step")
+	assert.Equal(t, []string{"third"}, b.done(t, "what"))
 }
 
 func TestWhatAnOvertakenAttemptDidInItsTransactionIsUndone(t *testing.T) {
@@ -214,7 +254,7 @@ func overtakenTx[Tx any](t *testing.T, b *base[Tx]) {
 	s := b.site(t, quick(step))
 	require.NoError(t, s.Add(t.Context(), step.With("x")))
 	jobs := s.until(t, rivertype.JobStateCompleted)
-	assert.Contains(t, jobs[0].Errors[0].Error, "given the unit to another")
+	assert.Contains(t, jobs[0].Errors[0].Error, "gave the unit to another")
 	assert.EqualValues(t, 2, calls.Load())
 	assert.Len(t, b.done(t, "what"), 1)
 }
