@@ -34,7 +34,8 @@ var (
 	ErrSkipped = errors.New("bgtasks: task skipped")
 
 	// ErrResponseSent is what a write to a response gets after the response has been
-	// sealed, which happens when its handler returns, and that of a task also before.
+	// sealed, which happens when its handler returns. A task that Config.SendTimeout has started
+	// while its handler was stuck in a write gets it before that.
 	ErrResponseSent = errors.New("bgtasks: the response has been sent: a task cannot write to it")
 
 	// ErrGoexit is the error of a task that called runtime.Goexit (as t.FailNow does).

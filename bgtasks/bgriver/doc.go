@@ -42,13 +42,14 @@
 // A step that does not return when its context ends can run twice at the same time: River takes
 // a unit for lost when it has been running for RescueStuckJobsAfter, which is JobTimeout and 15
 // seconds unless Config.River says otherwise. Give steps a timeout and heed the context. An attempt
-// that has been overtaken so records nothing any more, and what it did by [DefineTx] is undone.
+// that has been overtaken so does no further step, sets nothing back, and what it did by [DefineTx] is undone;
+// its end disturbs the attempt that has the unit, whose step may run once more.
 //
 // # Taking something back
 //
 // Roll back the transaction that it was added in. Cancelling a unit (Client().JobCancel, River UI)
-// works at any time, but for the first 100 ms on Postgres, if its response is sent in them: River
-// makes such a unit available all the same.
+// works at any time, but on Postgres not in the first 100 ms, if its response is sent in them, nor in the very
+// moment of that: River makes such a unit available all the same.
 //
 // # What is carried
 //

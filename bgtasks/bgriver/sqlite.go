@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,8 +48,8 @@ func OpenSQLite(ctx context.Context, db *sql.DB, runner *bgtasks.Runner, cfg Con
 func MigrateSQLite(ctx context.Context, db *sql.DB) error {
 	return migrate(riversqlite.New(db), func(m *rivermigrate.Migrator[*sql.Tx]) (err error) {
 		for range migrateTries {
-			if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
-				return nil
+			if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil || !outrun(err) {
+				return err
 			}
 			select {
 			case <-time.After(migratePause):
@@ -68,6 +69,12 @@ const (
 	migrateTries = 20
 	migratePause = 50 * time.Millisecond
 )
+
+// outrun reports that another process has made or recorded what this one was about to.
+func outrun(err error) bool {
+	return slices.ContainsFunc([]string{"already exists", "duplicate column", "no such", "UNIQUE constraint failed"},
+		func(text string) bool { return strings.Contains(err.Error(), text) })
+}
 
 func inTx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)

@@ -75,7 +75,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.StringVar(&c.database, "database", "", "`URL` of a Postgres database, for one program or several side by side: postgres://user:password@host/name, better in the environment (default: SQLite, orders.db in -dir, where files are in any case)")
 	fs.DurationVar(&c.lease, "lease", 30*time.Second, "with -durable: time after which an order's steps start even if its response was never sent")
 	fs.DurationVar(&c.rescue, "rescue", 0, "with -durable: time after which the steps of a killed program are taken up (default: what the steps may take and 15s)")
-	fs.BoolVar(&c.riverUI, "riverui", false, "with -durable: show River's user interface at "+riverUIPath+", to those who may see /debug/tasks; without a password only if -addr is of this machine")
+	fs.BoolVar(&c.riverUI, "riverui", false, "with -durable: show River's user interface at "+riverUIPath+", behind the password of -debug; without one only if -addr is of this machine, and not through a reverse proxy")
 
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -48,7 +49,9 @@ func (a *api) openDurable(ctx context.Context, cfg *config, runner *bgtasks.Runn
 	if a.durable, err = openQueue(ctx, a.workflow, runner, cfg); err != nil || !cfg.riverUI {
 		return err
 	}
-	a.riverUI, err = a.durable.ui(ctx, runner.Logger())
+	if a.riverUI, err = a.durable.ui(ctx, runner.Logger()); err != nil {
+		err = errors.Join(err, runner.Shutdown(ctx)) // the queue runs already
+	}
 	return err
 }
 

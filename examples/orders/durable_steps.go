@@ -73,7 +73,7 @@ func (d *durable[T]) around(position int) bgtasks.Middleware {
 func hopeless(err error) bool {
 	var rejected *RejectedError
 	return errors.Is(err, errNoCustomer) || errors.Is(err, ErrOutOfStock) ||
-		errors.As(err, &rejected) && rejected.Status < 500
+		errors.As(err, &rejected) && rejected.final()
 }
 
 // giveUp ends an order of which a step has failed for good. In memory the steps that do not need

@@ -12,7 +12,8 @@ import (
 
 // faultHeader asks for a step of this order to go wrong, with -faults, to see what happens
 // then: "X-Fault: send confirmation=panic". Any number of them, separated by commas. Durable steps
-// go wrong in their first attempt only: what there is to see is that there is another.
+// go wrong in the first attempt of their unit only, so of several the first: what there is to see is
+// that there is another.
 const faultHeader = "X-Fault"
 
 var errFault = errors.New("it was asked to fail")

@@ -23,6 +23,16 @@ func noRedirects() *http.Client {
 // A RejectedError is an answer other than 2xx.
 type RejectedError struct{ Status int }
 
+// final reports that the same request would be answered in the same way the next time: it is wrong
+// (4xx), or belongs elsewhere (3xx), and not only too much or too early.
+func (e *RejectedError) final() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return e.Status < 500
+}
+
 func (e *RejectedError) Error() string {
 	return fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status))
 }

@@ -13,7 +13,8 @@ import (
 
 // River's user interface shows what is stored, with -riverui, and can cancel, delete and retry it. So
 // it is for those who run the shop: it asks for the name and the password of -debug. Without one it is
-// there only if the program listens on the machine's own addresses.
+// there only if the program listens on the machine's own addresses, and for those who sit at it: what a
+// reverse proxy passes on is refused where it can be told, so behind one set a password.
 
 const riverUIPath = "/riverui"
 
@@ -50,18 +51,29 @@ func (a *api) riverUIRoutes(r chi.Router) {
 	r.Mount(riverUIPath, a.riverUI)
 }
 
-// localOnly refuses requests for other hosts than this machine: a page from elsewhere whose name has
-// come to mean this machine, and what a reverse proxy passes on under its own name.
+// localOnly refuses requests for other hosts than this machine (a page from elsewhere whose name has
+// come to mean this machine), and what reverse proxies do to those that they pass on: a header that
+// says so, or HTTP/1.0, which is nginx's way unless it is told otherwise.
 func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = r.Host
 		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		ip := net.ParseIP(host)
+		if host != "localhost" && (ip == nil || !ip.IsLoopback()) || passedOn(r) {
 			fail(w, r, problem(http.StatusForbidden, "this is for the machine itself only"))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func passedOn(r *http.Request) bool {
+	for _, header := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(header) != "" {
+			return true
+		}
+	}
+	return !r.ProtoAtLeast(1, 1)
 }

@@ -108,4 +108,7 @@ func TestRiverUIWithoutAPasswordIsForThisMachineOnly(t *testing.T) {
 		res.Body.Close()
 		assert.Equal(t, status, res.StatusCode, host)
 	}
+	for _, header := range []string{"Forwarded", "Via", "X-Forwarded-For"} {
+		assert.Equal(t, 403, p.request("GET", riverUIPath+"/", http.Header{header: {"1.1 proxy"}}, nil).status, header)
+	}
 }

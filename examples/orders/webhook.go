@@ -32,11 +32,11 @@ func (h *Webhook) Post(ctx context.Context, v any) error {
 type waitFunc = func(attempt int, err error) (time.Duration, bool)
 
 // unlessRejected is wait, except that a request which the receiver finds wrong (4xx), or
-// would have elsewhere (3xx), is not sent again: it would be as wrong the next time.
+// would have elsewhere (3xx), is not sent again: it would be as wrong the next time. See final.
 func unlessRejected(wait waitFunc) waitFunc {
 	return func(attempt int, err error) (time.Duration, bool) {
 		var rejected *RejectedError
-		if errors.As(err, &rejected) && rejected.Status < 500 {
+		if errors.As(err, &rejected) && rejected.final() {
 			return 0, false
 		}
 		return wait(attempt, err)

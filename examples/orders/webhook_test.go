@@ -94,7 +94,7 @@ func TestOnlyRequestsThatMaySucceedAreSentAgain(t *testing.T) {
 		_, again := wait(1, errors.Join(&RejectedError{code}))
 		assert.False(t, again, code)
 	}
-	for _, err := range []error{&RejectedError{500}, &RejectedError{503}, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
+	for _, err := range []error{&RejectedError{429}, &RejectedError{408}, &RejectedError{500}, &RejectedError{503}, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
 		pause, again := wait(2, err)
 		assert.True(t, again, err)
 		assert.Equal(t, 2*time.Second, pause, "it is the wait's pause")

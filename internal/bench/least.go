@@ -50,6 +50,7 @@ type least struct {
 	wg     *sync.WaitGroup
 	route  []string // as of the first task: path, method, URL parameters, patterns
 	few    [5]string
+	params int
 	tasks  []leastTask
 	first  [1]leastTask
 }
@@ -75,6 +76,7 @@ func addLeast(r *http.Request, name string, fn taskFunc) {
 	if l.tasks == nil {
 		l.tasks = l.first[:0]
 		c := chi.RouteContext(r.Context())
+		l.params = len(c.URLParams.Keys)
 		l.route = append(l.few[:0], c.RoutePath, c.RouteMethod)
 		l.route = append(append(append(l.route, c.URLParams.Keys...), c.URLParams.Values...), c.RoutePatterns...)
 	}
@@ -149,5 +151,8 @@ func (c leastContext) Deadline() (time.Time, bool) {
 func (c leastContext) routeContext() *chi.Context {
 	made := chi.NewRouteContext()
 	made.RoutePath, made.RouteMethod = c.route[0], c.route[1]
+	values, patterns := 2+c.params, 2+2*c.params
+	made.URLParams.Keys, made.URLParams.Values = c.route[2:values:values], c.route[values:patterns:patterns]
+	made.RoutePatterns = c.route[patterns:]
 	return made
 }
