@@ -57,7 +57,7 @@ func bhLetGo(t *testing.T, p servertest.Protocol) {
 	}
 	bhWait(t, site.run)
 	require.NoError(t, s.HTTP.Close())
-	require.Len(t, conns, 5)
+	require.GreaterOrEqual(t, len(conns), 5, "a client may open one more than it needs")
 	require.Eventually(t, func() bool { return bhKept(conns) == 0 }, bhPatience, 10*time.Millisecond)
 }
 
