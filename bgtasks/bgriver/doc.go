@@ -76,7 +76,7 @@
 // up RescueStuckJobsAfter plus up to 35 s after it was begun; one that had been released and not begun,
 // at once; one whose response had not been sent, when its lease has run out. If the process that
 // died was River's leader, another becomes it first, up to 15 s later: a unit with a lease of
-// 10 s was seen to start 18 to 22 s after it was stored.
+// 10 s was seen to start 16 to 22 s after it was stored.
 //
 // River calls its SQLite driver young. The database has to be opened for many writers: see
 // [OpenSQLite].
