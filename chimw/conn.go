@@ -17,6 +17,7 @@ type conn struct {
 	net      net.Conn
 	known    atomic.Bool // StateNew has been seen: the hooks work
 	hijacked atomic.Bool
+	ending   atomic.Int32  // HTTP/2 responses with tasks whose handler has returned, and whose stream goes on
 	epoch    atomic.Uint32 // how many responses have been sent; changed under mu
 
 	mu      sync.Mutex

@@ -20,8 +20,9 @@
 //   - on HTTP/1.1, after the last byte of the response has been handed to the operating
 //     system: net/http reports the connection idle or closed then (http.ConnState), and
 //     not before;
-//   - on HTTP/2, when the stream has been closed, a settling time of 5 ms has passed, and
-//     the connection has no write under way. net/http has no signal for the moment at which
+//   - on HTTP/2, when the stream has been closed, a settling time of 4 ms has passed (while
+//     other responses are ending on the connection, up to 16 ms), and the connection has no
+//     write under way. net/http has no signal for the moment at which
 //     the last frame has been written. On a machine whose processors are all busy a task
 //     can start before that;
 //   - on a connection that the handler has hijacked, when the handler returns;

@@ -50,14 +50,14 @@ func TestHTTP2TaskStartsAfterTheEndOfTheStreamOnASlowSocket(t *testing.T) {
 //
 // net/http does not say when it has written the last frame of a stream. Tasks start
 // when the stream has been closed, which is when the frame is in the connection's buffer,
-// 5 ms have passed, and no write is under way. A write that begins in these 5 ms takes
+// 4 ms have passed, and no write is under way. A write that begins in these 4 ms takes
 // the frame along, and the task waits for it. So a task can only start before its frame
-// is written if for 5 ms net/http has not come to write at all, though there was something
+// is written if for 4 ms net/http has not come to write at all, though there was something
 // to write and the socket was free: because it did not get a processor. That happens on a
 // busy machine, at any time, and is no reason to fail. It is told from a mistake
 // for each task by itself: before a task that did not wait long enough, or not for the
 // socket, there is no such gap between the handler's return and the start.
-const starved = 4 * time.Millisecond
+const starved = 3 * time.Millisecond
 
 // assertNoneIsEarly allows what starvation excuses, and not more.
 func assertNoneIsEarly(t *testing.T, l *load) {

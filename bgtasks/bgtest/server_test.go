@@ -76,7 +76,7 @@ func TestAServersClientReturnsWhenTheTasksHaveEnded(t *testing.T) {
 			assert.Equal(t, res.Proto, body)
 		}
 		if strings.HasPrefix(srv.URL, "https") {
-			assert.GreaterOrEqual(t, k.Tasks()[0].Wait, 5*time.Millisecond, "the settling time of HTTP/2, as in production")
+			assert.GreaterOrEqual(t, k.Tasks()[0].Wait, 4*time.Millisecond, "the settling time of HTTP/2, as in production")
 		}
 	})
 }

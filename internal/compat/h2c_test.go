@@ -125,7 +125,7 @@ func (r *run) wait() {
 
 // early counts the tasks that started before the last byte of their response was given to the
 // operating system. Starved ones are not counted: net/http2 has no signal after its last write,
-// and a server that for 4 of the 5 ms of settling time has not come to write anything, though
+// and a server that for 3 of the 4 ms of settling time has not come to write anything, though
 // it had something to write and the socket was free, had no processor.
 func (r *run) early() (early, starved int) {
 	for n := range r.answers {
@@ -133,7 +133,7 @@ func (r *run) early() (early, starved int) {
 		require.EqualValues(r.t, 1, a.tasks.Load(), "runs of task %d", n)
 		switch {
 		case a.sent >= a.end:
-		case a.socket.LongestIdle(a.returned, a.started) >= 4*time.Millisecond:
+		case a.socket.LongestIdle(a.returned, a.started) >= 3*time.Millisecond:
 			starved++
 		default:
 			early++
