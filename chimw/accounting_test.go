@@ -55,13 +55,15 @@ func TestNoTaskIsLostOrRunTwiceUnderLoad(t *testing.T) {
 	idle := runtime.NumGoroutine()
 
 	(&rudeLoad{addr: s.Addr, path: workPath}).run(connections, requests/5) // fills pools and maps
-	awaitIdle(t, run)
+	awaitAccepted(t, s)
 	waitForGoroutines(t, idle)
+	awaitIdle(t, run)
 	book.forgetLists()
 	before := heapInUse()
 
 	load := &rudeLoad{addr: s.Addr, path: workPath}
 	load.run(connections, requests)
+	awaitAccepted(t, s)
 	waitForGoroutines(t, idle)
 	awaitIdle(t, run)
 

@@ -51,6 +51,17 @@ func awaitIdle(t *testing.T, run *bgtasks.Runner) {
 	require.NoError(t, run.Wait(ctx))
 }
 
+// awaitAccepted waits until the server has taken up all connections that were made before: one
+// whose client has gone already may still be in line, with requests in it. They are taken up in
+// their order.
+func awaitAccepted(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	s.Client.CloseIdleConnections() // not one from before
+	_, _, err := s.Get(t.Context(), "/none")
+	require.NoError(t, err)
+	s.Client.CloseIdleConnections()
+}
+
 // linger takes d, as work does.
 func linger(d time.Duration) { <-time.After(d) }
 

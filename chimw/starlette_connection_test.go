@@ -122,8 +122,11 @@ func TestClientClosesBeforeTheResponse(t *testing.T) {
 			bhReceive(t, entered, "the request")
 			cancel()
 		}()
-		_, _, err := s.Get(ctx, "/")
-		require.ErrorIs(t, err, context.Canceled)
+		// The client may still be given the response if that comes while it closes the connection:
+		// over TLS it says so first.
+		if _, _, err := s.Get(ctx, "/"); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
 		assert.NoError(t, bhReceive(t, left, "the task"), "the request's cancellation is not the task's")
 	})
 }

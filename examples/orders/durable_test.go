@@ -150,10 +150,10 @@ func TestSIGTERMLeavesDurableStepsToTheNextProgram(t *testing.T) {
 	onBoth(t, func(t *testing.T, flags ...string) {
 		answer, hold := held()
 		mail, hook := startMailServer(t), startReceiver(t, answer)
-		flags = append(flags, "-smtp", mail.addr, "-webhook", hook.url, "-webhook-timeout", "5m", "-grace", "1s", "-dir", t.TempDir())
+		flags = append(flags, "-smtp", mail.addr, "-webhook", hook.url, "-webhook-timeout", "5m", "-grace", "4s", "-dir", t.TempDir())
 		p := start(t, flags...)
 		p.reaches(p.order(goodOrder), 3)
-		p.signal(syscall.SIGTERM)
+		p.signal(syscall.SIGTERM) // the last quarter of the grace period is for the step to return in
 		p.exitCode()
 		close(hold)
 		p = start(t, flags...)
