@@ -8,6 +8,7 @@ require (
 	github.com/chi-bgtasks/chi-bgtasks v0.0.0-00010101000000-000000000000
 	github.com/coder/websocket v1.8.15
 	github.com/go-chi/chi/v5 v5.5.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.62.0
 )
 

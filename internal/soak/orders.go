@@ -39,7 +39,10 @@ func newOrders(s *run, file string) (*orders, error) {
 		counts: make(map[string]int), sent: make(map[string]*asked), named: make(map[string]bool), unnamed: make(map[int]int), excused: make(map[int]int)}, err
 }
 
-func (o *orders) close() { o.outside.close() }
+func (o *orders) close() {
+	o.web.CloseIdleConnections()
+	o.outside.close()
+}
 
 // shop is a file in the folder that it works in.
 func (o *orders) shop(elements ...string) string {

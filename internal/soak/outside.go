@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -68,6 +69,7 @@ func (o *outside) crm(w http.ResponseWriter, r *http.Request) {
 	o.mu.Unlock()
 	switch {
 	case strings.HasPrefix(id, "hang-"):
+		_, _ = io.Copy(io.Discard, r.Body) // net/http does not notice before that its client has gone
 		<-r.Context().Done()
 	case crmRefuses(id):
 		o.report.fault("CRM fails")

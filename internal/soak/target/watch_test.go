@@ -8,6 +8,7 @@ import (
 
 func TestResponseIsSentOnceItsLastByteIs(t *testing.T) {
 	a, b := net.Pipe()
+	defer a.Close()
 	go func() { _, _ = io.Copy(io.Discard, b) }()
 	const end = "end:r\n\r\n0\r\n\r\n"
 	for cut := range end {
