@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -141,8 +142,10 @@ func (o *orders) terminate(last bool) {
 		o.report.breaks("orders: %v after %s: %s", err, took, o.process.stderr())
 	}
 	log, _ := os.ReadFile(o.process.log)
-	if bytes.Contains(log, []byte("DATA RACE")) {
-		o.report.breaks("orders: a data race: see %s", o.process.log)
+	for _, mark := range []string{"DATA RACE", "\npanic: ", "\nfatal error: "} { // not one that is told in a line
+		if bytes.Contains(log, []byte(mark)) {
+			o.report.breaks("orders: %s: see %s", strings.TrimSpace(mark), o.process.log)
+		}
 	}
 	n := o.note(log)
 	if last && n > 0 {
