@@ -48,11 +48,22 @@ func TestMain(m *testing.M) {
 	if c, err := cluster(); err == nil {
 		_ = c.Close()
 	}
-	if err := goleak.Find(); code == 0 && err != nil {
+	if err := left(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, "the tests have left goroutines:", err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// left are goroutines of tests that stay. Those of a River that was given up, as its step did not
+// heed its context, take seconds to see that their database has gone.
+func left() (err error) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if err = goleak.Find(); err == nil {
+			break
+		}
+	}
+	return err
 }
 
 // A base is a database for one test: two or more queues can be opened in it.

@@ -38,7 +38,7 @@ func softStop[Tx any](t *testing.T, b *base[Tx]) {
 		defer cancel()
 		stopped <- s.run.Shutdown(ctx)
 	}()
-	eventually(t, "the shutdown to begin", func() bool { return !accepts(s.run) })
+	eventually(t, "the shutdown to begin", s.Stopping)
 	assert.Empty(t, stopped, "it waits for the step")
 	close(end)
 	require.NoError(t, await(t, stopped, "the shutdown"))
@@ -81,7 +81,7 @@ func hardStop[Tx any](t *testing.T, b *base[Tx]) {
 	s := b.site(t, quick(first, endless))
 	require.NoError(t, s.Add(t.Context(), first.With("a"), endless.With(1)))
 	await(t, running, "the step")
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // the last quarter is for the step to return in
 	defer cancel()
 	require.NoError(t, s.run.Shutdown(ctx), "the step heeds its context: nothing is unfinished in memory")
 	job := s.jobs(t)[0]
