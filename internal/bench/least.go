@@ -16,22 +16,25 @@ import (
 
 func leastRows() []row {
 	rows := []row{{"no task, the least", "chi's RequestID", "ns", noGoal(), 0, func(b *bench) round {
-		return b.timed(serving(leastWith(0)), serving(router(nil, middleware.RequestID)))
+		return b.timed(serving(leastWith(leastAlone, 0)), serving(router(nil, middleware.RequestID)))
 	}}}
 	for _, tasks := range []int{1, 4} {
-		rows = append(rows, row{fmt.Sprintf("%d of the least", tasks), "hand-written goroutine, as safe, each", "ns", noGoal(), 0, func(b *bench) round {
-			return b.timed(servingTasks(leastWith(tasks), tasks), servingTasks(goroutines(safe(), tasks), tasks))
-		}})
+		for _, more := range []leastMore{leastAlone, leastTimes, leastAccounts} {
+			what := fmt.Sprintf("%d of the least%s", tasks, more)
+			rows = append(rows, row{what, "hand-written goroutine, as safe, each", "ns", noGoal(), 0, func(b *bench) round {
+				return b.timed(servingTasks(leastWith(more, tasks), tasks), servingTasks(goroutines(safe(), tasks), tasks))
+			}})
+		}
 	}
 	return rows
 }
 
-func leastWith(tasks int) http.Handler {
+func leastWith(more leastMore, tasks int) http.Handler {
 	return router(func(_ http.ResponseWriter, r *http.Request) {
 		for range tasks {
 			addLeast(r, "task", ranOf(r).task)
 		}
-	}, withLeast)
+	}, withLeast(more))
 }
 
 // least is the least that a middleware can do for tasks after the response that are as safe
@@ -42,7 +45,8 @@ func leastWith(tasks int) http.Handler {
 //
 // It has nothing of what the library is for beside that: no limit, no count, no time, no lock, no
 // shutdown that names what is left, no option, no task that adds another, no response that is
-// still being sent, no optional method of the writer, and no context of a task's own.
+// still being sent, no optional method of the writer, and no context of a task's own. Some of
+// that is added in other rows: see leastMore.
 type least struct {
 	http.ResponseWriter
 	parent context.Context
@@ -53,26 +57,44 @@ type least struct {
 	params int
 	tasks  []leastTask
 	first  [1]leastTask
+
+	more       leastMore
+	books      *leastBooks // these for leastAccounts
+	mu         sync.Mutex
+	prev, next *least
 }
 
 type leastTask struct {
-	name string
-	fn   taskFunc
+	name   string
+	fn     taskFunc
+	record *leastRecord // for leastTimes
 }
 
 type leastKey struct{}
 
-func withLeast(next http.Handler) http.Handler {
+func withLeast(more leastMore) func(http.Handler) http.Handler {
 	var wg sync.WaitGroup
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l := &least{ResponseWriter: w, parent: r.Context(), wg: &wg}
-		defer l.finish()
-		next.ServeHTTP(l, r.WithContext(leastContext{l}))
-	})
+	var books leastBooks
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			l := &least{ResponseWriter: w, parent: r.Context(), wg: &wg, more: more, books: &books}
+			defer l.finish()
+			next.ServeHTTP(l, r.WithContext(leastContext{l}))
+		})
+	}
 }
 
 func addLeast(r *http.Request, name string, fn taskFunc) {
 	l := r.Context().Value(leastKey{}).(*least)
+	task := leastTask{name: name, fn: fn}
+	if l.more >= leastTimes {
+		task.record = &leastRecord{leastContext: leastContext{l}, name: name, position: len(l.tasks) + 1, added: passed()}
+	}
+	if l.more >= leastAccounts {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.books.accept(l)
+	}
 	if l.tasks == nil {
 		l.tasks = l.first[:0]
 		c := chi.RouteContext(r.Context())
@@ -80,7 +102,7 @@ func addLeast(r *http.Request, name string, fn taskFunc) {
 		l.route = append(l.few[:0], c.RoutePath, c.RouteMethod)
 		l.route = append(append(append(l.route, c.URLParams.Keys...), c.URLParams.Values...), c.RoutePatterns...)
 	}
-	l.tasks = append(l.tasks, leastTask{name, fn})
+	l.tasks = append(l.tasks, task)
 }
 
 func (l *least) finish() {
@@ -93,8 +115,19 @@ func (l *least) finish() {
 
 func (l *least) run() {
 	defer l.wg.Done()
+	if l.more >= leastAccounts {
+		defer l.books.end(l)
+	}
 	for _, task := range l.tasks {
-		guarded(leastContext{l}, task.name, task.fn)
+		var ctx context.Context = leastContext{l}
+		if record := task.record; record != nil {
+			record.started = passed()
+			ctx = record
+		}
+		guarded(ctx, task.name, task.fn)
+		if l.more >= leastAccounts {
+			l.books.finished(l)
+		}
 	}
 }
 

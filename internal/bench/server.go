@@ -83,7 +83,7 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 		r.Use(chimw.BackgroundTasks(run))
 	}
 	if s.least {
-		r.Use(withLeast)
+		r.Use(withLeast(leastAlone))
 	}
 	r.Use(middleware.Timeout(30 * time.Second))
 	r.Route("/orders", func(r chi.Router) {
