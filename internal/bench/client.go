@@ -87,18 +87,18 @@ func (c *client) cpuOf() float64 {
 // saturate sends n requests, each connection its next as soon as it has an answer, and returns
 // how long that takes for each.
 func saturate(all []*client, n int, request []byte) float64 {
-	var sent atomic.Int64
-	var wg sync.WaitGroup
 	begin := time.Now()
-	for _, c := range all {
-		wg.Go(func() {
-			for sent.Add(1) <= int64(n) {
-				c.do(request)
-			}
-		})
-	}
-	wg.Wait()
+	flooded(all, n, request)
 	return float64(time.Since(begin)) / float64(n)
+}
+
+// flooded is saturate, and returns how long each request took to be answered.
+func flooded(all []*client, n int, request []byte) []time.Duration {
+	return numbered(all, n, func(c *client, _ int) time.Duration {
+		sent := time.Now()
+		c.do(request)
+		return time.Since(sent)
+	})
 }
 
 // paced sends n requests, one every interval, whether or not earlier ones have been answered,
@@ -106,17 +106,25 @@ func saturate(all []*client, n int, request []byte) float64 {
 // stalls is not spared the requests that would have come meanwhile. There have to be
 // connections enough.
 func paced(all []*client, n int, interval time.Duration, request []byte) []time.Duration {
+	begin := time.Now()
+	return numbered(all, n, func(c *client, i int) time.Duration {
+		due := begin.Add(time.Duration(i) * interval)
+		time.Sleep(time.Until(due))
+		c.do(request)
+		return time.Since(due)
+	})
+}
+
+// numbered has connections that are free do the requests from 0 to n-1, in that order, and
+// returns what they took, sorted.
+func numbered(all []*client, n int, do func(c *client, i int) time.Duration) []time.Duration {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	took := make([]time.Duration, n)
-	begin := time.Now()
 	for _, c := range all {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				due := begin.Add(time.Duration(i) * interval)
-				time.Sleep(time.Until(due))
-				c.do(request)
-				took[i] = time.Since(due)
+				took[i] = do(c, i)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -20,7 +21,7 @@ func latencyRows() []row {
 	return []row{
 		{"HTTP/1.1: from the response's arrival to its task", "", "ns", atMost(50e3), 0, func(b *bench) round { return b.untilTask(false) }},
 		{"HTTP/2: from the response's arrival to its task", "", "ns", atMost(5e6), 0, func(b *bench) round { return b.untilTask(true) }},
-		{"2 requests on a connection, each with a task of 200 ms", "with no task", "ns", difference(50e3), 0, func(b *bench) round {
+		{"the next request on a connection, after a task of 200 ms", "with no task", "ns", difference(50e3), 0, func(b *bench) round {
 			n := b.scale(200, 3)
 			sleep := func(context.Context) error { time.Sleep(200 * time.Millisecond); return nil }
 			ours, base := b.served(sleep), b.served(nil)
@@ -30,12 +31,23 @@ func latencyRows() []row {
 			beside, alone := besideLong(b, 500), besideLong(b, 0)
 			return b.timed(beside, alone)
 		}},
-		{"1 task, on 1 core", "hand-written goroutine, as safe", "ns", ratio(1), 0, func(b *bench) round {
-			before := runtime.GOMAXPROCS(1)
-			b.atEnd(func() { runtime.GOMAXPROCS(before) })
-			return against(1, func(*bench) rival { return safe() })(b)
-		}},
+		onOneCore(1, ratio(1)), onOneCore(4, ratio(0.6)),
 	}
+}
+
+func onOneCore(tasks int, goal goal) row {
+	return row{fmt.Sprintf("%s, on 1 core", counted(tasks)), "hand-written goroutine, as safe, each", "ns", goal, 0, func(b *bench) round {
+		before := runtime.GOMAXPROCS(1)
+		b.atEnd(func() { runtime.GOMAXPROCS(before) })
+		return against(tasks, func(*bench) rival { return safe() })(b)
+	}}
+}
+
+func counted(tasks int) string {
+	if tasks == 1 {
+		return "1 task"
+	}
+	return fmt.Sprintf("%d tasks", tasks)
 }
 
 // listen serves h, attached, until the row ends.

@@ -86,14 +86,14 @@ func withLeast(more leastMore) func(http.Handler) http.Handler {
 
 func addLeast(r *http.Request, name string, fn taskFunc) {
 	l := r.Context().Value(leastKey{}).(*least)
-	task := leastTask{name: name, fn: fn}
-	if l.more >= leastTimes {
-		task.record = &leastRecord{leastContext: leastContext{l}, name: name, position: len(l.tasks) + 1, added: passed()}
-	}
 	if l.more >= leastAccounts {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.books.accept(l)
+	}
+	task := leastTask{name: name, fn: fn}
+	if l.more >= leastTimes {
+		task.record = &leastRecord{leastContext: leastContext{l}, name: name, position: len(l.tasks) + 1, added: passed()}
 	}
 	if l.tasks == nil {
 		l.tasks = l.first[:0]

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -19,16 +21,7 @@ func memoryRows() []row {
 	rows := []row{
 		{"a pending list of one task: memory", "", "bytes", atMost(512), 10, func(b *bench) round {
 			n := b.scale(50_000, 100)
-			return func() (float64, float64) {
-				run := bgtasks.New(bgtasks.Config{MaxPending: -1})
-				var all ran
-				all.Add(n)
-				ready := make([]*bgtasks.List, n)
-				bytes := grown(n, func(i int) { ready[i] = opened(run, &all, 1) })
-				start(ready)
-				all.Wait()
-				return bytes, math.NaN()
-			}
+			return func() (float64, float64) { return pendingBytes(n), math.NaN() }
 		}},
 		{"the same behind a server, beyond what is captured", "a closure and its context, kept by hand", "bytes", difference(512), 10, func(b *bench) round {
 			n := b.scale(4000, 50)
@@ -36,9 +29,23 @@ func memoryRows() []row {
 		}},
 	}
 	for _, pending := range []int{1000, 100_000, 1_000_000} {
-		rows = append(rows, growth(pending))
+		rows = append(rows, row{spell(pending) + " pending: memory of each", "", "bytes", atMost(512), 10, func(b *bench) round {
+			return func() (float64, float64) { return pendingBytes(b.scale(pending, 100)), math.NaN() }
+		}}, growth(pending))
 	}
 	return rows
+}
+
+// pendingBytes is what each of n lists takes while its task waits.
+func pendingBytes(n int) float64 {
+	run := bgtasks.New(bgtasks.Config{MaxPending: -1})
+	var all ran
+	all.Add(n)
+	ready := make([]*bgtasks.List, n)
+	bytes := grown(n, func(i int) { ready[i] = opened(run, &all, 1) })
+	start(ready)
+	all.Wait()
+	return bytes
 }
 
 // grown is how much the heap grows by each of n calls.
@@ -125,14 +132,12 @@ func growth(pending int) row {
 	}}
 }
 
+// spell writes n with a comma every three digits.
 func spell(n int) string {
-	switch {
-	case n >= 1_000_000:
-		return "1,000,000"
-	case n >= 100_000:
-		return "100,000"
+	if n < 1000 {
+		return strconv.Itoa(n)
 	}
-	return "1,000"
+	return fmt.Sprintf("%s,%03d", spell(n/1000), n%1000)
 }
 
 // batches opens size lists at a time, and then starts them and waits for their end.

@@ -22,6 +22,9 @@ func requestRows() []row {
 		{"no task: time", "chi's RequestID", "ns", ratio(1), 0, func(b *bench) round {
 			return b.timed(serving(oursWith(0)), serving(router(nil, middleware.RequestID)))
 		}},
+		{"no task: time", "bare route", "ns", noGoal(), 0, func(b *bench) round {
+			return b.timed(serving(oursWith(0)), serving(router(nil)))
+		}},
 		{"no task: allocations", "bare route", "allocs", difference(2), 0, func(b *bench) round {
 			ours, base := serving(oursWith(0)), serving(router(nil))
 			return b.pair(func() float64 { return allocations(ours) }, func() float64 { return allocations(base) })

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -15,7 +14,7 @@ func servedRows() []row {
 		{orders + "4 tasks: CPU time", bare("the same"), "ns", ratio(1.05), 0, cpuPerRequest("four", "bare")},
 		{orders + "no task: CPU time", bare("the same"), "ns", noGoal(), 0, cpuPerRequest("none", "bare")},
 		{orders + "4 hand-written goroutines: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("goroutines", "bare")},
-		{orders + "4 tasks of the least: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("least", "bare")},
+		{orders + "4 tasks of the least, with times and accounts: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("least", "bare")},
 		{orders + "1 goroutine without any safety: CPU time", "the same without it", "ns", noGoal(), 0, cpuPerRequest("goroutine", "bare")},
 		{orders + "4 tasks: time, saturated", bare("the same"), "ns", noGoal(), 0, func(b *bench) round {
 			n := b.scale(4000, 50)
@@ -24,9 +23,10 @@ func servedRows() []row {
 		}},
 	}
 	for _, load := range []float64{0.5, 0.9} {
-		rows = append(rows, quantiles(orders+fmt.Sprintf("4 tasks, %.0f %% load", load*100), bare("the same"), load)...)
+		rows = append(rows, quantiles(orders+fmt.Sprintf("4 tasks, %.0f %% load", load*100), bare("the same"), 64, atLoad(load))...)
 	}
-	return append(rows, connectionRow())
+	rows = append(rows, quantiles(orders+"4 tasks, saturated", bare("the same"), 16, flat)...)
+	return append(rows, connectionRows()...)
 }
 
 // cpuPerRequest compares two kinds of shop.
@@ -49,31 +49,50 @@ func cpuFor(all []*client, admin *client, n int) float64 {
 	return (admin.cpuOf() - before) / float64(n)
 }
 
-// quantiles are three rows from the same measurements: latency at a fixed rate, which is a
-// part of what the bare route can do.
-func quantiles(what, baseline string, load float64) []row {
+// A latency is how a row's latencies are measured: base is the bare route, and what is returned
+// sends n requests and returns their latencies, sorted.
+type latency func(base []*client, n int) func(all []*client, n int) []time.Duration
+
+// atLoad is latency at a fixed rate, which is a part of what the bare route can do.
+func atLoad(load float64) latency {
+	return func(base []*client, n int) func([]*client, int) []time.Duration {
+		interval := time.Duration(saturate(base, n, anOrder) / load)
+		return func(all []*client, n int) []time.Duration { return paced(all, n, interval, anOrder) }
+	}
+}
+
+// flat is latency where each connection sends its next request as soon as it has an answer: as
+// many requests at once as there are connections, and what is missed by a stall is not counted.
+func flat([]*client, int) func([]*client, int) []time.Duration {
+	return func(all []*client, n int) []time.Duration { return flooded(all, n, anOrder) }
+}
+
+// quantiles are three rows from the same measurements.
+func quantiles(what, baseline string, connections int, of latency) []row {
 	type sample struct{ ours, base []time.Duration }
 	var samples []sample
+	measure := func(b *bench) {
+		samples = nil
+		ours, base := b.clients(b.launch("four"), connections), b.clients(b.launch("bare"), connections)
+		n := b.scale(2000, 50)
+		send := of(base, n)
+		for range b.rounds {
+			var s sample
+			b.pair(func() float64 { s.ours = send(ours, n); return 0 }, func() float64 { s.base = send(base, n); return 0 })()
+			samples = append(samples, s)
+		}
+	}
+	read := make([]bool, 3) // which rows have had their part of the samples
 	var rows []row
 	for i, q := range []float64{0.5, 0.99, 0.999} {
 		rows = append(rows, row{fmt.Sprintf("%s: p%v", what, q*100), baseline, "ns", noGoal(), 0, func(b *bench) round {
-			if i == 0 {
-				samples = nil
-				ours, base := b.clients(b.launch("four"), 64), b.clients(b.launch("bare"), 64)
-				n := b.scale(2000, 50)
-				interval := time.Duration(saturate(base, n, anOrder) / load)
-				for range b.rounds {
-					var s sample
-					b.pair(func() float64 { s.ours = paced(ours, n, interval, anOrder); return 0 },
-						func() float64 { s.base = paced(base, n, interval, anOrder); return 0 })()
-					samples = append(samples, s)
-				}
+			if samples == nil || read[i] {
+				measure(b)
+				clear(read)
 			}
+			read[i] = true
 			next := 0
 			return func() (float64, float64) {
-				if next == len(samples) { // -run has left out the first of the three
-					return math.NaN(), math.NaN()
-				}
 				s := samples[next]
 				next++
 				return at(s.ours, q), at(s.base, q)
@@ -83,18 +102,24 @@ func quantiles(what, baseline string, load float64) []row {
 	return rows
 }
 
-// connectionRow tells what open connections cost those that are in use.
-func connectionRow() row {
-	return row{"10,000 open connections: CPU time", "10 open connections", "ns", ratio(1.1), 0, func(b *bench) round {
-		many, few := b.launch("four"), b.launch("four")
-		n := b.scale(4000, 50)
-		idle := b.clients(many, b.scale(9_990, 20))
-		idle[0].do(anOrder)
-		side := func(addr string) func() float64 {
-			all, admin := b.clients(addr, 10), b.clients(addr, 1)[0]
-			saturate(all, n, anOrder)
-			return func() float64 { return cpuFor(all, admin, n) }
-		}
-		return b.pair(side(many), side(few))
-	}}
+// connectionRows tell what open connections, each of which has had a request with tasks, cost those
+// that are in use.
+func connectionRows() []row {
+	var rows []row
+	for _, open := range []int{100, 1000, 10_000} {
+		rows = append(rows, row{spell(open) + " open connections: CPU time", "10 open connections", "ns", ratio(1.1), 0, func(b *bench) round {
+			many, few := b.launch("four"), b.launch("four")
+			n := b.scale(4000, 50)
+			for _, idle := range b.clients(many, b.scale(open-10, 20)) {
+				idle.do(anOrder)
+			}
+			side := func(addr string) func() float64 {
+				all, admin := b.clients(addr, 10), b.clients(addr, 1)[0]
+				saturate(all, n, anOrder)
+				return func() float64 { return cpuFor(all, admin, n) }
+			}
+			return b.pair(side(many), side(few))
+		}})
+	}
+	return rows
 }

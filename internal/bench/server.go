@@ -31,7 +31,7 @@ type shop struct {
 	tasks int           // no-op tasks for each order
 	other func() rival  // how they are run without our middleware
 	plain bool          // without our middleware
-	least bool          // with the least instead
+	least bool          // with the least that the contract asks for instead
 	heavy time.Duration // how long the task of /report computes
 	limit int           // Config.MaxRunning
 }
@@ -83,7 +83,7 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 		r.Use(chimw.BackgroundTasks(run))
 	}
 	if s.least {
-		r.Use(withLeast(leastAlone))
+		r.Use(withLeast(leastAccounts))
 	}
 	r.Use(middleware.Timeout(30 * time.Second))
 	r.Route("/orders", func(r chi.Router) {
