@@ -206,6 +206,10 @@ func (l *List) left(o Outcome, cleanup func() error) bool {
 		l.cleanUpLate(cleanup)
 		return false
 	}
+	if cleanup == nil && l.untouched() { // as most are
+		l.phase = ended
+		return false
+	}
 	l.host.Detach(true)
 	l.outcome, l.cleanup = o, cleanup
 	if l.idle() {
@@ -216,6 +220,9 @@ func (l *List) left(o Outcome, cleanup func() error) bool {
 	l.phase = held
 	return true
 }
+
+// untouched reports that nobody has added to l anything.
+func (l *List) untouched() bool { return l.queue.empty() && l.starting == nil && !l.listed }
 
 // idle reports that there is nothing for l to do.
 func (l *List) idle() bool {

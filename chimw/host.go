@@ -236,10 +236,16 @@ func (x *exchange) Cleanup() func() error {
 		extra.uploads.keep(form)
 	}
 	if extra == nil || extra.uploads.none() {
-		if !strings.HasPrefix(x.req.Header.Get("Content-Type"), "multipart/") {
+		if !claimsForm(x.req) {
 			return nil
 		}
 		extra = x.extra.get()
 	}
 	return extra.uploads.remove
+}
+
+// claimsForm is for every request, and spares it what Header.Get does to the key.
+func claimsForm(req *http.Request) bool {
+	of := req.Header["Content-Type"]
+	return len(of) > 0 && strings.HasPrefix(of[0], "multipart/")
 }
