@@ -56,6 +56,10 @@ profile: ## profile a request with one task, from two cores at once: cpu, mem, m
 	cd internal/bench && go test -run '^$$' -bench 'RequestTogether/tasks=1' -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -mutexprofile mutex.prof -blockprofile block.prof
 	@echo 'look with: cd internal/bench && go tool pprof -top bench.test cpu.prof'
 
+.PHONY: escape
+escape: ## say what bgtasks.Add and the middleware put on the heap, as the compiler sees it
+	@go build -gcflags=-m ./bgtasks ./chimw 2>&1 | grep -E '^(bgtasks/(add|attempt|list|queue)|chimw/(exchange|host|middleware|route))\.go:.*(escapes|moved) to heap'
+
 .PHONY: soak
 soak: ## attack real processes for minutes and compare the ledgers; SOAK='-duration 10m -seed 7' for more
 	cd internal/soak && go run . $(SOAK)

@@ -115,6 +115,19 @@ func (r *report) sample(t *process) {
 	}
 }
 
+// mostMemory is several times what a process takes at its peak, overloads included. Under the race
+// detector memory says little.
+const mostMemory = 256 << 20
+
+func (r *report) memoryIsBounded(race bool) {
+	r.mu.Lock()
+	most := max(r.memory, r.ordersRSS)
+	r.mu.Unlock()
+	if most > mostMemory && !race {
+		r.breaks("a process took %d MiB", most>>20)
+	}
+}
+
 func total(m map[string]int) (n int) {
 	for _, count := range m {
 		n += count

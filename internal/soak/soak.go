@@ -61,6 +61,7 @@ func soak(ctx context.Context, cfg config) (*report, error) {
 		return nil, fmt.Errorf("%w (see %s)", err, dir)
 	}
 	s.report.took = time.Since(s.started)
+	s.report.memoryIsBounded(s.race)
 	if len(s.report.broken) == 0 {
 		remove()
 	} else {
