@@ -66,58 +66,42 @@ func served(ctx context.Context) bool {
 // startWhenSettled is for where nothing tells the end of the last write.
 func (x *exchange) startWhenSettled(ctx context.Context, w http.ResponseWriter) {
 	end, c := x.streamEnd(w), x.conn
-	if end == nil || c == nil {
-		x.startBlind(ctx, end)
-		return
+	switch {
+	case end == nil:
+		context.AfterFunc(ctx, func() { x.startAfter(blindSettle, 1) }) // net/http ends it when the handler chain has returned
+	case c == nil:
+		go func() {
+			<-end
+			x.startAfter(blindSettle, 1)
+		}()
+	default:
+		c.ending.Add(1)
+		go func() {
+			<-end
+			c.ending.Add(-1)
+			x.startAfter(settle, mostSettles)
+		}()
 	}
-	c.ending.Add(1)
-	go func() {
-		<-end
-		c.ending.Add(-1)
-		x.startBeside(c, mostSettles)
-	}()
 }
 
-// startBlind is for where nothing is known of the connection, or of the stream's end.
-func (x *exchange) startBlind(ctx context.Context, end <-chan struct{}) {
-	start := func() {
-		time.AfterFunc(blindSettle, func() {
-			x.letOthersGo()
-			x.start(x.whole())
-		})
-	}
-	if end == nil {
-		context.AfterFunc(ctx, start) // net/http ends it when the handler chain has returned
-		return
-	}
-	go func() {
-		<-end
-		start()
-	}()
-}
-
-// startBeside waits for another settle, and at the end of it again while other responses are
-// ending on c, as many times as are left.
-func (x *exchange) startBeside(c *conn, left int) {
-	time.AfterFunc(settle, func() {
-		x.letOthersGo()
-		if left > 1 && c.ending.Load() > 0 {
-			x.startBeside(c, left-1)
+// startAfter starts the list after a settling time, which is waited for so many times at the most:
+// again while other responses are ending on the connection.
+func (x *exchange) startAfter(settling time.Duration, times int) {
+	time.AfterFunc(settling, func() {
+		// A timer's goroutine runs before those that were ready earlier, net/http's among
+		// them: let these go first. With four busy goroutines on two cores that took early
+		// starts from 300 of 8,000 to none.
+		runtime.Gosched()
+		runtime.Gosched()
+		if x.conn != nil {
+			x.conn.barrier()
+		}
+		if times > 1 && x.conn.ending.Load() > 0 {
+			x.startAfter(settling, times-1)
 			return
 		}
 		x.start(x.whole())
 	})
-}
-
-// letOthersGo is for a timer's goroutine, which runs before those that were ready earlier,
-// net/http's among them, and then waits for a write under way. With four busy goroutines on
-// two cores that took early starts from 300 of 8,000 to none.
-func (x *exchange) letOthersGo() {
-	runtime.Gosched()
-	runtime.Gosched()
-	if x.conn != nil {
-		x.conn.barrier()
-	}
 }
 
 var warned sync.Map // of weak.Pointer[bgtasks.Runner]
