@@ -70,7 +70,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.DurationVar(&c.pace, "pace", 0, "pause before the work of each task, to watch (default none)")
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
-	fs.BoolVar(&c.metrics, "metrics", false, "count tasks for Prometheus at /metrics, for those who may see /debug/tasks")
+	fs.BoolVar(&c.metrics, "metrics", false, "show metrics of the tasks and of the program, for Prometheus, at /metrics, for those who may see /debug/tasks")
 	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program")
 	fs.StringVar(&c.database, "database", "", "`URL` of a Postgres database, for one program or several side by side: postgres://user:password@host/name, better in the environment (default: SQLite, orders.db in -dir, where files are in any case)")
 	fs.DurationVar(&c.lease, "lease", 30*time.Second, "with -durable: time after which an order's steps start even if its response was never sent")

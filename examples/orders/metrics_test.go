@@ -36,7 +36,9 @@ func TestMetricsAskForThePasswordOfTheDebugPage(t *testing.T) {
 func TestDemoShowsMetricsToAll(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-demo")
-	assert.Contains(t, string(p.request("GET", "/metrics", nil, nil).body), "bgtasks_tasks_pending 0\n")
+	metrics := string(p.request("GET", "/metrics", nil, nil).body)
+	assert.Contains(t, metrics, "bgtasks_tasks_pending 0\n")
+	assert.Contains(t, metrics, "\ngo_goroutines ", "and what every Go program tells")
 }
 
 // Orders are placed until there have been endings of all kinds, and refusals, and metrics are

@@ -50,6 +50,7 @@ var ways = []way{
 	{"orders: customer", 3, (*client).customer},
 	{"orders: export", 1, (*client).export},
 	{"orders: events", 2, (*client).watch},
+	{"orders: pipelined", 2, (*client).pipelineOrders},
 }
 
 // attack has clients work until done. They end by themselves when the process has ended.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +22,7 @@ type orders struct {
 	outside *outside
 	web     *http.Client
 	process *process
+	before  int // its goroutines in the beginning
 	life    int
 
 	mu      sync.Mutex
@@ -50,12 +50,10 @@ func (o *orders) shop(elements ...string) string {
 	return filepath.Join(append([]string{o.dir, "shop"}, elements...)...)
 }
 
-const keeper = "soak:soak" // user and password
-
 func (o *orders) start() (err error) {
 	next := o.life + 1
 	p, out, err := o.spawn(o.file, filepath.Join(o.dir, fmt.Sprintf("orders-%d.log", next)), []string{"TMPDIR=" + o.shopTemp(), "ORDERS_DEBUG=" + keeper},
-		"-addr", "127.0.0.1:0", "-dir", o.shop(), "-faults", "-webhook", o.outside.url+"/webhook", "-webhook-timeout", "1m",
+		"-addr", "127.0.0.1:0", "-dir", o.shop(), "-faults", "-metrics", "-webhook", o.outside.url+"/webhook", "-webhook-timeout", "1m",
 		"-crm", o.outside.url+"/crm", "-crm-timeout", "1m", "-grace", o.grace.String(), "-log", "json")
 	if err != nil {
 		return err
@@ -90,37 +88,11 @@ func (o *orders) addr() string {
 	return o.process.plain
 }
 
-// get asks for JSON, as the keeper.
-func (o *orders) get(path string, v any) (status int, err error) {
-	req, err := http.NewRequest(http.MethodGet, "http://"+o.addr()+path, nil)
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Accept", "application/json")
-	req.SetBasicAuth("soak", "soak")
-	res, err := o.web.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return res.StatusCode, nil
-	}
-	return res.StatusCode, json.NewDecoder(res.Body).Decode(v)
-}
-
-// pending is how many tasks have not ended, by its page for those who run it.
-func (o *orders) pending() (int, error) {
-	var page struct {
-		Limits struct {
-			Pending struct{ Used int } `json:"max_pending"`
-		}
-	}
-	status, err := o.get("/debug/tasks", &page)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("/debug/tasks of orders: %d", status)
-	}
-	return page.Limits.Pending.Used, err
+// isEnding reports whether the process of the day has been told to.
+func (o *orders) isEnding() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.process.terminated.Load()
 }
 
 var (
@@ -133,8 +105,8 @@ func (o *orders) terminate(last bool) {
 	o.report.mu.Lock()
 	o.report.ordersRSS = max(o.report.ordersRSS, o.process.memory())
 	o.report.mu.Unlock()
-	if last && !o.calm() {
-		o.report.breaks("orders: tasks are left after 30 s of peace")
+	if last {
+		o.calmDown()
 	}
 	took, err := o.process.terminate(o.grace + time.Second + shutdownSlack)
 	o.report.shutdown(took)
@@ -168,14 +140,4 @@ func (o *orders) note(log []byte) (n int) {
 	o.unnamed[o.life] = n - len(requests)
 	o.report.named += n
 	return n
-}
-
-// calm waits until there is nothing left to do.
-func (o *orders) calm() bool {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if n, err := o.pending(); err == nil && n == 0 {
-			return true
-		}
-	}
-	return false
 }

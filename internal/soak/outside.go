@@ -90,4 +90,7 @@ func (o *outside) wasTold(what string) int {
 	return o.told[what]
 }
 
+// rest closes connections that nobody uses at the moment.
+func (o *outside) rest() { o.server.SetKeepAlivesEnabled(false) }
+
 func (o *outside) close() { _ = o.server.Close() }

@@ -126,7 +126,8 @@ func (c *client) resetConn(addr, head, body string, answer int) {
 	}
 }
 
-// readSlowly reads a large answer in small pieces, until the attack is over.
+// readSlowly reads an answer in small pieces, until the attack is over. It is more than the system
+// takes from a server (some 4 MB), which therefore has to wait in its writes.
 func (c *client) readSlowly() {
 	conn := c.dial()
 	if conn == nil {
@@ -136,10 +137,13 @@ func (c *client) readSlowly() {
 	c.report.fault("slow reader")
 	_ = conn.SetReadBuffer(8 << 10)
 	q := c.ask()
-	q.Size = 500_000
+	q.Size = 8_000_000
 	_, _ = io.WriteString(conn, head(q, http.MethodGet, "Connection: close\r\n"))
-	c.readAnswer(bufio.NewReader(slowReader{conn, c}), q)
+	c.readAnswer(bufio.NewReaderSize(slowReader{conn, c}, slowly), q)
 }
+
+// slowly is how many bytes a slow reader takes at a time.
+const slowly = 64 << 10
 
 type slowReader struct {
 	io.Reader
@@ -154,7 +158,7 @@ func (r slowReader) Read(p []byte) (int, error) {
 	case <-r.c.t.exited:
 		return 0, io.ErrUnexpectedEOF
 	}
-	return r.Reader.Read(p[:min(len(p), 4096)])
+	return r.Reader.Read(p[:min(len(p), slowly)])
 }
 
 // neverRead does not read a large answer. Its tasks and a shutdown must go on all the same.

@@ -32,14 +32,15 @@ type report struct {
 	named     int            // of the tasks of orders, as unfinished
 	leftFiles int            // temporary ones of those
 
-	foreign    int
-	memory     int64 // most, of the target
-	ordersRSS  int64
-	goroutines int
-	longest    time.Duration // shutdown
-	overload   []overloaded
-	recoveries []recovery
-	broken     []string
+	foreign          int
+	memory           int64 // most, of the target
+	ordersRSS        int64
+	ordersGoroutines int
+	goroutines       int
+	longest          time.Duration // shutdown
+	overload         []overloaded
+	recoveries       []recovery
+	broken           []string
 }
 
 func newReport(cfg config) *report {
@@ -180,7 +181,7 @@ func (r *report) String() string {
 	row("foreign bytes", "%d", r.foreign)
 	row("wrong in a task", "%d (another's parameters, an upload gone, a write let through)", f.wrong)
 	row("peak memory", "%d MiB; orders %d MiB", r.memory>>20, r.ordersRSS>>20)
-	row("peak goroutines", "%d", r.goroutines)
+	row("peak goroutines", "%d; orders %d", r.goroutines, r.ordersGoroutines)
 	for _, o := range r.overload {
 		row("overload", "%s", o)
 	}

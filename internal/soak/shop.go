@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -22,15 +24,61 @@ var stepFaults = []string{"", "", "", "validate order=fail", "update inventory=p
 func (c *client) order() { c.orderWith(stepFaults[c.random.IntN(len(stepFaults))]) }
 
 func (c *client) orderWith(fault string) {
+	a, r := c.anOrder(fault)
+	status, body := c.askShop(a, r)
+	c.ordered(a, status, body)
+}
+
+// anOrder notes and returns an order that is about to be sent.
+func (c *client) anOrder(fault string) (*asked, shopRequest) {
 	a := c.orders.asks("order")
 	if fault != "" {
 		c.report.fault("step of an order fails")
 	}
-	status, body := c.askShop(a, shopRequest{http.MethodPost, "/orders", asJSON,
-		`{"customer_id": "` + a.id + `", "email": "you@example.com", "items": [{"id": "apple", "quantity": 1}]}`, fault})
+	return a, shopRequest{http.MethodPost, "/orders", asJSON,
+		`{"customer_id": "` + a.id + `", "email": "you@example.com", "items": [{"id": "apple", "quantity": 1}]}`, fault}
+}
+
+// ordered notes the answer to an order.
+func (c *client) ordered(a *asked, status int, body []byte) {
 	if status == http.StatusCreated {
-		c.orders.is(a, number(body, "order_id"))
+		c.orders.isStored(a, body, "order_id")
 	}
+}
+
+// pipelineOrders sends some orders in one write, and reads their answers.
+func (c *client) pipelineOrders() {
+	conn := dial(c.orders.addr())
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	var all []*asked
+	var wire bytes.Buffer
+	for range 2 + c.random.IntN(6) {
+		a, r := c.anOrder(stepFaults[c.random.IntN(len(stepFaults))])
+		serialize(c.forShop(a, r), &wire)
+		all = append(all, a)
+	}
+	go func() { _, _ = conn.Write(wire.Bytes()) }()
+	in := bufio.NewReader(conn)
+	for _, a := range all {
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			c.orders.unanswered(a, err)
+			return
+		}
+		status, body := c.orders.answered(a, res)
+		c.ordered(a, status, body)
+		if status == 0 || res.Close {
+			return
+		}
+	}
+	_ = conn.CloseWrite()
+	if rest, _ := io.ReadAll(in); len(rest) > 0 {
+		c.report.isForeign("after the answer to %s: %.200q", all[len(all)-1].id, rest)
+	}
+	c.report.fault("pipelined orders")
 }
 
 // image uploads one, or something that is none.
@@ -49,7 +97,7 @@ func (c *client) image() {
 	_ = parts.Close()
 	status, body := c.askShop(a, shopRequest{http.MethodPost, "/images", parts.FormDataContentType(), form.String(), ""})
 	if status == http.StatusAccepted {
-		c.orders.is(a, number(body, "image_id"))
+		c.orders.isStored(a, body, "image_id")
 	}
 }
 
@@ -74,7 +122,7 @@ func (c *client) salesReport() {
 	}
 	status, body := c.askShop(a, shopRequest{http.MethodPost, "/reports", asJSON, fmt.Sprintf(`{"type": "sales", "filters": {"days": %d}}`, a.n), ""})
 	if status == http.StatusAccepted {
-		c.orders.is(a, number(body, "report_id"))
+		c.orders.isStored(a, body, "report_id")
 	}
 }
 

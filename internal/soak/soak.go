@@ -138,11 +138,15 @@ func (s *run) live(life int, length time.Duration, last bool) error {
 	}
 	defer s.orders.process.kill()
 	back.orders = time.Since(s.orders.process.began)
+	if s.orders.before, err = s.orders.goroutines(); err != nil {
+		return err
+	}
 	s.log("life %d: target at http://%s, orders at http://%s", life, t.plain, s.orders.process.plain)
 	done := make(chan struct{})
 	var clients sync.WaitGroup
 	s.attack(t, life, done, &clients)
 	go s.report.sample(t)
+	go s.orders.sample(s.orders.process)
 	if life > 0 {
 		s.settle(t, life, &back)
 		s.report.restarted(back)

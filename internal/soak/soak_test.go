@@ -34,7 +34,7 @@ func TestNoPromiseIsBrokenUnderFire(t *testing.T) {
 			t.Errorf("nothing was proven of orders: %s", kind)
 		}
 	}
-	for _, fault := range []string{"h2 reset at once", "h2 slow reader", "h2 client never reads", "watcher goes", "reset in body"} {
+	for _, fault := range []string{"h2 reset at once", "h2 slow reader", "h2 client never reads", "watcher goes", "reset in body", "slow reader", "pipelined orders"} {
 		if report.faults[fault] == 0 {
 			t.Errorf("nobody tried: %s", fault)
 		}
