@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +47,8 @@ func OpenSQLite(ctx context.Context, db *sql.DB, runner *bgtasks.Runner, cfg Con
 func MigrateSQLite(ctx context.Context, db *sql.DB) error {
 	return migrate(riversqlite.New(db), func(m *rivermigrate.Migrator[*sql.Tx]) (err error) {
 		for range migrateTries {
-			if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil || !outrun(err) {
+			before := missing(ctx, m)
+			if _, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil || missing(ctx, m) == before {
 				return err
 			}
 			select {
@@ -63,17 +63,22 @@ func MigrateSQLite(ctx context.Context, db *sql.DB) error {
 
 // SQLite has no lock to migrate under, as Postgres has. River looks which versions are missing before it
 // begins the first one's transaction, so a process that was slower than another fails (its tables are
-// there already), harmlessly, as each version is recorded in its own transaction. It finds the rest
-// the next time.
+// there already, or have other columns by now), harmlessly, as each version is recorded in its own
+// transaction. That it was outrun shows in others being missing than before it began. It finds the
+// rest the next time.
 const (
 	migrateTries = 20
 	migratePause = 50 * time.Millisecond
 )
 
-// outrun reports that another process has made or recorded what this one was about to.
-func outrun(err error) bool {
-	return slices.ContainsFunc([]string{"already exists", "duplicate column", "no such", "UNIQUE constraint failed"},
-		func(text string) bool { return strings.Contains(err.Error(), text) })
+// missing says which versions are, or that this cannot be read, as in the middle of another's
+// migration.
+func missing(ctx context.Context, m *rivermigrate.Migrator[*sql.Tx]) string {
+	res, err := m.Validate(ctx, nil)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(res.Messages)
 }
 
 func inTx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
