@@ -87,7 +87,9 @@ func (l *List) accept(own bool, ctx context.Context, name string, fn Func, o *op
 		return ErrClosed
 	case l.gaveUp:
 		return ErrShutdown
-	case !r.reserve():
+	}
+	ctx = l.capture(ctx, own) // before a place is taken, as ctx may panic
+	if !r.reserve() {
 		return ErrFull
 	}
 	first := l.enroll()
@@ -97,7 +99,6 @@ func (l *List) accept(own bool, ctx context.Context, name string, fn Func, o *op
 		l.withdraw()
 		return ErrShutdown
 	}
-	ctx = l.capture(ctx, own)
 	a := newAttempt(l, ctx, name, fn, o, now)
 	l.queue.push(a)
 	l.counts().accepted.Add(1)
@@ -144,8 +145,14 @@ func (l *List) aboutNow(ctx context.Context) Info {
 	return l.about(ctx)
 }
 
-// about describes the request that a captured context belongs to.
-func (l *List) about(ctx context.Context) Info {
-	info := l.host.About(ctx)
-	return Info{ID: l.id, Route: info.Route, Method: info.Method, RequestID: info.RequestID}
+// about describes the request that a captured context belongs to, as far as that can be asked: a
+// context of the program's own may panic.
+func (l *List) about(ctx context.Context) (info Info) {
+	defer func() {
+		if recover() != nil {
+			info = Info{ID: l.id}
+		}
+	}()
+	about := l.host.About(ctx)
+	return Info{ID: l.id, Route: about.Route, Method: about.Method, RequestID: about.RequestID}
 }

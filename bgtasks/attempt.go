@@ -191,6 +191,16 @@ func (a *attempt) lastSeen() context.Context {
 	return a
 }
 
+// still is lastSeen for other goroutines than the task's, which may be about to set a's timeout: a
+// copy of what does not change but under the list's lock.
+func (a *attempt) still() context.Context {
+	if a.seen != nil {
+		return a.seen
+	}
+	return &attempt{Context: a.list.runner.live, values: a.values, list: a.list, name: a.name, opts: a.opts, outcome: a.outcome,
+		position: a.position, number: a.number, begun: a.begun, added: a.added, started: a.started, after: a.after}
+}
+
 // isGiven reports whether ctx is the very context that the runner has given a's task, with
 // nothing in it that is this task's alone. The list's lock is held.
 func (a *attempt) isGiven(ctx context.Context) bool {

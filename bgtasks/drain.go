@@ -272,7 +272,7 @@ func (l *List) Report(misuse error) {
 	l.mu.Lock()
 	ctx, reported, about := l.ctx, &l.reported, l.aboutNow(l.ctx)
 	if a := l.running; a != nil {
-		ctx, reported, about = a.lastSeen(), &a.reported, a.info()
+		ctx, reported, about = a.still(), &a.reported, a.info()
 	}
 	again := *reported
 	*reported = true

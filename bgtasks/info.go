@@ -28,11 +28,12 @@ func InfoFrom(ctx context.Context) (Info, bool) {
 }
 
 // Outcome is what became of the response whose handler added the tasks, as far as the
-// middleware that keeps the list can see it.
+// middleware that keeps the list can see it. Sent is wrong where net/http does not tell: of a client
+// that resets its HTTP/2 stream after the handler has returned, for example.
 type Outcome struct {
 	Status   int   // 200 where the handler set none; 0 where there is no response (a panic, a hijacked connection)
 	Bytes    int64 // of the body, as written by the handler
-	Sent     bool  // handed to the operating system as a whole, as far as the server can know
+	Sent     bool  // handed to the operating system as a whole, as far as the server can know: see below
 	Hijacked bool  // the handler took the connection over
 	Panicked bool  // the handler panicked, other than with http.ErrAbortHandler
 	Aborted  bool  // the handler panicked with http.ErrAbortHandler or called runtime.Goexit

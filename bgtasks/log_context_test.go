@@ -151,3 +151,27 @@ func TestAContextGivenLateDoesNotRace(t *testing.T) {
 	require.NoError(t, await(t, left, "the second attempt"))
 	assert.Len(t, spansOf(t, book, "task"), 2)
 }
+
+// A goroutine that the handler has left behind may write to the response at any time. The handler
+// of that line may look at its context when the task sets its own.
+func TestALineAboutALateWriteDoesNotRaceWithTheTask(t *testing.T) {
+	book, logger := newSpanBook()
+	run := newRunner(bgtasks.Config{Logger: logger})
+	begun := make(chan struct{})
+	run.Observe(func(e bgtasks.Event) {
+		if e.Kind == bgtasks.Started {
+			close(begun)
+		}
+	})
+	ctx, list := openSpan(run)
+	reported := make(chan struct{})
+	add(t, ctx, "task", func(context.Context) error { <-reported; return nil }, bgtasks.Timeout(time.Hour))
+	go func() {
+		<-begun
+		list.Report(bgtasks.ErrResponseSent)
+		close(reported)
+	}()
+	list.Start(sent)
+	drain(t, run)
+	assert.Equal(t, []any{"request", "request"}, spansOf(t, book, "task"), "that of the write, and the end")
+}

@@ -147,7 +147,7 @@ func (l *modelList) forget(name string) (n int) {
 
 // watch is AfterResponse; it reports whether there is a start to wait for.
 func (l *modelList) watch(own bool) bool {
-	if own || l.returned || l.phase != modelOpen {
+	if own || l.returned || l.phase != modelOpen || l.gaveUp {
 		return false
 	}
 	l.enter()

@@ -6,7 +6,7 @@ import "context"
 // has been sent, or is given up on (see Config.SendTimeout). It is for integrations that keep
 // tasks elsewhere and have to know when those may start: unlike a task, fn waits for none of
 // the list's tasks, and is not limited, counted or logged. All that a list has of them are
-// called one after the other, in a goroutine of their own.
+// called one after the other, in a goroutine of their own; one that panics is logged.
 //
 // It returns what is known of the request. ok is false, and fn never called, where there is no
 // response to wait for: without a list, in a task, and once the handler has returned. Nor is
@@ -25,23 +25,23 @@ func AfterResponse(ctx context.Context, fn func(Outcome)) (about Info, ok bool) 
 	if l.returned { // what ctx holds is gone
 		return l.aboutNow(l.ctx), false
 	}
-	if l.phase != open {
+	if l.phase != open || l.gaveUp {
 		return l.about(ctx), false
 	}
 	if r := l.runner; l.enroll() && r.sender.limit != noLimit {
 		r.sender.arm(r.sender.look(r.clock.now()))
 	}
-	l.starting = oneAfterTheOther(l.starting, fn)
+	l.starting = l.runner.oneAfterTheOther(l.starting, fn)
 	return l.about(ctx), true
 }
 
-func oneAfterTheOther(first, next func(Outcome)) func(Outcome) {
-	if first == nil {
-		return next
-	}
+// oneAfterTheOther calls next also where first panics or ends its goroutine.
+func (r *Runner) oneAfterTheOther(first, next func(Outcome)) func(Outcome) {
 	return func(o Outcome) {
-		first(o)
-		next(o)
+		defer r.guard("function given to AfterResponse", func() { next(o) })
+		if first != nil {
+			first(o)
+		}
 	}
 }
 
@@ -52,5 +52,5 @@ func (l *List) announce() {
 	}
 	fn, o := l.starting, l.outcome
 	l.starting = nil
-	go l.runner.guard("function given to AfterResponse", func() { fn(o) })
+	go fn(o)
 }

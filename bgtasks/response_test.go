@@ -2,6 +2,7 @@ package bgtasks_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,4 +133,35 @@ func TestAfterResponseThatPanicsHarmsNobody(t *testing.T) {
 	list.Start(sent)
 	drain(t, run)
 	assert.Equal(t, []string{"task"}, j.all())
+}
+
+func TestAfterResponseIsCalledThoughTheOneBeforeFails(t *testing.T) {
+	for name, fail := range map[string]func(){"panics": func() { panic("kaboom") }, "calls Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			run := newRunner(bgtasks.Config{})
+			ctx, list := open(run)
+			called := make(chan int, 2)
+			for i := range 2 {
+				_, ok := bgtasks.AfterResponse(ctx, func(bgtasks.Outcome) { called <- i; fail() })
+				require.True(t, ok)
+			}
+			list.Start(sent)
+			assert.Equal(t, []int{0, 1}, []int{<-called, <-called})
+		})
+	}
+}
+
+func TestAfterResponseOnceAShutdownHasGivenUpTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		ctx, list := open(run)
+		add(t, ctx, "task", nothing)
+		limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.Error(t, run.Shutdown(limited))
+		_, ok := bgtasks.AfterResponse(ctx, func(bgtasks.Outcome) { t.Error("called") })
+		assert.False(t, ok)
+		list.Start(sent)
+		synctest.Wait()
+	})
 }

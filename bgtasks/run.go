@@ -15,9 +15,9 @@ import (
 // about.Name names the task and is needed. Route, Method, RequestID and Added are reported as
 // they are; Position and Attempt, where set, are what the task's own are counted from.
 //
-// The task sees the values of ctx and ends with it, by the same cause. No limit holds it up
-// (Config.MaxRunning and MaxPending are for what Add accepts: the caller sees to it that there
-// are not too many), and neither does a shutdown before its deadline. When that has passed
+// The task sees the values of ctx and ends with it, by the same cause. No limit holds it up: the
+// caller sees to it that there are not too many, and they take places that Add finds taken
+// (Config.MaxPending). Neither does a shutdown before its deadline. When that has passed
 // Run returns ErrShutdown. Options that look at a request make no sense here: see CheckRun.
 func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) error {
 	o, err := runOptions(opts)

@@ -54,6 +54,9 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	if err == nil {
 		err = r.down.hooks.wait(ctx)
 	}
+	for err == nil && r.pending.Load() > 0 { // what Run has accepted meanwhile
+		err = r.idle(ctx)
+	}
 	if err != nil {
 		r.giveUp(err)
 	}

@@ -340,3 +340,20 @@ func TestTaskThatIsBeingDecidedUponAtTheDeadlineNeverStarts(t *testing.T) {
 		checkEndings(t, events.all())
 	})
 }
+
+func TestShutdownWaitsForWhatRunAcceptsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		ctx, list := open(run)
+		add(t, ctx, "task", stubborn(time.Second))
+		list.Start(sent)
+		done := make(chan error, 1)
+		go func() { done <- run.Shutdown(t.Context()) }()
+		synctest.Wait()
+		ended := make(chan error, 1)
+		go func() { ended <- run.Run(context.Background(), aboutStep, stubborn(time.Hour)) }()
+		require.NoError(t, <-done)
+		assert.Zero(t, run.Stats().Pending)
+		require.NoError(t, <-ended)
+	})
+}

@@ -21,8 +21,8 @@
 //     system: net/http reports the connection idle or closed then (http.ConnState), and
 //     not before;
 //   - on HTTP/2, when the stream has been closed, a settling time of 4 ms has passed (while
-//     other responses are ending on the connection, up to 16 ms), and the connection has no
-//     write under way. net/http has no signal for the moment at which
+//     other responses with tasks are ending on the connection, up to 16 ms), and the connection has
+//     no write under way. net/http has no signal for the moment at which
 //     the last frame has been written. On a machine whose processors are all busy a task
 //     can start before that;
 //   - on a connection that the handler has hijacked, when the handler returns;
@@ -41,7 +41,9 @@
 //   - RequestSize and http.MaxBytesReader: they close the connection by way of an unexported
 //     method of net/http's writer, which no wrapper can have;
 //   - http.TimeoutHandler, around the whole router: inside one it returns while the handler
-//     runs on, and chi itself goes on using a route context that it has given back by then.
+//     runs on, and chi itself goes on using a route context that it has given back by then. On
+//     HTTP/2 it hides the end of the stream: tasks start 5 ms after it has returned, also while
+//     a client is reading the response slowly.
 //
 // Everything else can be on either side. A task sees the values of the context that Add was
 // given, those of middleware further in included. Middleware outside that asks for

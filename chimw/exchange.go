@@ -22,7 +22,7 @@ type exchange struct {
 	epoch    uint32    // of conn, when the request began
 	late     bool      // the request began after its response had been given up, or its connection
 	returned bool      // next.ServeHTTP has, normally
-	gone     bool      // the client has, before the handler returned
+	gone     bool      // the client has, before the handler returned, or nothing tells whether it has
 	hijacked bool      // these three as in bgtasks.Outcome
 	panicked bool
 	aborted  bool

@@ -22,7 +22,8 @@ type streamEnd struct {
 
 type ends struct {
 	notify chan bool     // for a handler that asks for CloseNotify
-	closed chan struct{} // for us
+	over   chan struct{} // closed when there is nothing more to wait for
+	heard  bool          // the end has been: set before over is closed
 }
 
 // watchStream begins to listen, which must happen before the handler chain has returned. It
@@ -38,28 +39,31 @@ func (x *exchange) watchStream(w http.ResponseWriter) *ends {
 		// which on HTTP/2 is a race that such middleware has with any use of the writer.
 		defer func() { _ = recover() }()
 		source := notifier.CloseNotify()
-		end := &ends{make(chan bool, 1), make(chan struct{})}
+		end := &ends{notify: make(chan bool, 1), over: make(chan struct{})}
 		go func() {
-			awaitEnd(ctx, source)
+			end.heard = hearEnd(ctx, source)
 			end.notify <- true
-			close(end.closed)
+			close(end.over)
 		}()
 		s.end = end
 	})
 	return s.end
 }
 
-func awaitEnd(ctx context.Context, source <-chan bool) {
+// hearEnd waits for the end of the stream, and reports whether it has come.
+func hearEnd(ctx context.Context, source <-chan bool) bool {
 	select {
 	case <-source:
-		return
+		return true
 	case <-ctx.Done():
 	}
 	limit := time.NewTimer(streamEndLimit)
 	defer limit.Stop()
 	select {
 	case <-source:
+		return true
 	case <-limit.C:
+		return false
 	}
 }
 
@@ -71,18 +75,15 @@ func speaksHTTP2(w http.ResponseWriter) bool {
 	return pushes
 }
 
-// streamEndLimit is how long after the end of its context a stream is waited for. Where
-// middleware outside listens to CloseNotify as well, the one value may have gone there, and
-// the list starts by Config.SendTimeout.
+// streamEndLimit is how long after the end of its context a stream is listened to. After that
+// nothing is known: the client may not have read the response to its end, or middleware outside
+// listens to CloseNotify as well, and the one value has gone there. See startUnheard.
 const streamEndLimit = time.Minute
 
-// streamEnd is closed at the end of the stream of w; nil where there is none to hear of.
-func (x *exchange) streamEnd(w http.ResponseWriter) <-chan struct{} {
+// streamEnd is the end of the stream of w; nil where there is none to hear of.
+func (x *exchange) streamEnd(w http.ResponseWriter) *ends {
 	if !x.writer.http2 && !speaksHTTP2(w) {
 		return nil
 	}
-	if end := x.watchStream(w); end != nil {
-		return end.closed
-	}
-	return nil
+	return x.watchStream(w)
 }

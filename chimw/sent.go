@@ -3,6 +3,7 @@ package chimw
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"sync"
@@ -13,8 +14,8 @@ import (
 )
 
 // settle is how long after net/http's last signal its last write is expected to have
-// begun, where there is no signal for its end, and while other responses of the connection
-// are ending, mostSettles is how many times that is waited for: net/http may be behind.
+// begun, where there is no signal for its end, and while other responses with tasks are ending
+// on the connection, mostSettles is how many times that is waited for: net/http may be behind.
 // Where the connection is not known, or the signal comes before the last frame, blindSettle is.
 //
 // How many tasks started before their last write, in turns, with 100 streams at once on two
@@ -71,21 +72,36 @@ func (x *exchange) startWhenSettled(ctx context.Context, w http.ResponseWriter) 
 		context.AfterFunc(ctx, func() { x.startAfter(blindSettle, 1) }) // net/http ends it when the handler chain has returned
 	case c == nil:
 		go func() {
-			<-end
-			x.startAfter(blindSettle, 1)
+			if <-end.over; end.heard {
+				x.startAfter(blindSettle, 1)
+			} else {
+				x.start(false)
+			}
 		}()
 	default:
 		c.ending.Add(1)
 		go func() {
-			<-end
+			<-end.over
 			c.ending.Add(-1)
-			x.startAfter(settle, mostSettles)
+			if end.heard {
+				x.startAfter(settle, mostSettles)
+			} else {
+				x.startUnheard()
+			}
 		}()
 	}
 }
 
+// startUnheard is for a stream whose end has not been heard of in time. It has ended if its
+// connection has been idle since, or will be. Otherwise the list starts by Config.SendTimeout,
+// or when the connection is closed.
+func (x *exchange) startUnheard() {
+	x.gone = true // as far as is known: see whole
+	x.conn.startWhenIdle(x)
+}
+
 // startAfter starts the list after a settling time, which is waited for so many times at the most:
-// again while other responses are ending on the connection.
+// again while other responses with tasks are ending on the connection.
 func (x *exchange) startAfter(settling time.Duration, times int) {
 	time.AfterFunc(settling, func() {
 		// A timer's goroutine runs before those that were ready earlier, net/http's among
@@ -112,12 +128,22 @@ func notAttachedBefore(r *bgtasks.Runner) bool {
 	return before
 }
 
-// warnNotAttached logs once for each runner.
+// warnNotAttached logs once for each runner. What a log handler does wrong is no concern of the
+// response: it may panic, or end its goroutine.
 func warnNotAttached(r *bgtasks.Runner) {
 	if _, before := warned.LoadOrStore(weak.Make(r), true); before {
 		return
 	}
-	defer func() { _ = recover() }() // a log handler that panics is no concern of the response
-	r.Logger().Warn("chimw: this server is not attached, so tasks may start before their response has been sent: " +
+	logged := make(chan struct{})
+	go func() {
+		defer close(logged)
+		defer func() { _ = recover() }()
+		warnOf(r.Logger())
+	}()
+	<-logged
+}
+
+func warnOf(logger *slog.Logger) {
+	logger.Warn("chimw: this server is not attached, so tasks may start before their response has been sent: " +
 		"call chimw.Attach(server) before it serves, after setting its ConnState and ConnContext, or run it with chimw.ListenAndServe")
 }

@@ -52,12 +52,15 @@ func TestHTTP2TaskWaitsLongerWhileOthersEndOnTheConnection(t *testing.T) {
 func settling(t *testing.T, others []time.Duration) time.Duration {
 	run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler), SendTimeout: 2 * time.Hour})
 	ran := make(chan time.Time, 1)
-	serve := attachedStreams(t, run)
+	ctx, _ := attachedConn(t)
 	for _, after := range others {
-		s := serve(func() {})
+		s := serveStream(t, run, ctx, func(context.Context) error { return nil })
 		time.AfterFunc(2*time.Millisecond+after, func() { s.closed <- true })
 	}
-	s := serve(func() { ran <- time.Now() })
+	s := serveStream(t, run, ctx, func(context.Context) error {
+		ran <- time.Now()
+		return nil
+	})
 	time.Sleep(2 * time.Millisecond) // of the bubble's time
 	closed := time.Now()
 	s.closed <- true
@@ -66,9 +69,9 @@ func settling(t *testing.T, others []time.Duration) time.Duration {
 	return started.Sub(closed)
 }
 
-// attachedStreams returns a function that serves a request with that task, all on one
-// connection of an attached server, and leaves its stream open.
-func attachedStreams(t *testing.T, run *bgtasks.Runner) func(task func()) stream {
+// attachedConn is a connection of an attached server: the context of its requests, and how net/http
+// tells of its state.
+func attachedConn(t *testing.T) (context.Context, func(http.ConnState)) {
 	srv := new(http.Server)
 	chimw.Attach(srv)
 	nc, peer := net.Pipe()
@@ -80,17 +83,17 @@ func attachedStreams(t *testing.T, run *bgtasks.Runner) func(task func()) stream
 		srv.ConnState(nc, http.StateClosed)
 		_, _ = nc.Close(), peer.Close()
 	})
-	return func(task func()) stream {
-		s := stream{httptest.NewRecorder(), make(chan bool, 1)}
-		h := chimw.BackgroundTasks(run)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			assert.NoError(t, bgtasks.Add(r.Context(), "look", func(context.Context) error {
-				task()
-				return nil
-			}))
-		}))
-		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-		r.ProtoMajor = 2
-		h.ServeHTTP(s, r)
-		return s
-	}
+	return ctx, func(s http.ConnState) { srv.ConnState(nc, s) }
+}
+
+// serveStream serves a request with that task, and leaves its stream open.
+func serveStream(t *testing.T, run *bgtasks.Runner, ctx context.Context, task bgtasks.Func) stream {
+	s := stream{httptest.NewRecorder(), make(chan bool, 1)}
+	h := chimw.BackgroundTasks(run)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, bgtasks.Add(r.Context(), "look", task))
+	}))
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	r.ProtoMajor = 2
+	h.ServeHTTP(s, r)
+	return s
 }
