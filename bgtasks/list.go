@@ -77,8 +77,8 @@ const (
 
 // A Host is what a List asks of the integration that has opened it.
 type Host interface {
-	// Capture is called by Add in a handler, in its goroutine, with the context that
-	// Add was given, and returns the one whose values the task is to see: the same,
+	// Capture is called by Add and AfterResponse in a handler, in its goroutine, with the context
+	// that they were given, and returns the one whose values the task is to see: the same,
 	// except where values in it do not outlive the request. Like the methods below it
 	// is called under the list's lock, and must not use the list.
 	Capture(ctx context.Context) context.Context

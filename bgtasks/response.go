@@ -28,6 +28,7 @@ func AfterResponse(ctx context.Context, fn func(Outcome)) (about Info, ok bool) 
 	if l.phase != open || l.gaveUp {
 		return l.about(ctx), false
 	}
+	ctx = l.host.Capture(ctx) // as routing may have gone on since the last time
 	if r := l.runner; l.enroll() && r.sender.limit != noLimit {
 		r.sender.arm(r.sender.look(r.clock.now()))
 	}
