@@ -255,7 +255,7 @@ func (a *attempt) again(err error) (*attempt, error) {
 		return nil, err
 	}
 	a.retrying(err, pause)
-	last, ended := a.list.runner.pause(pause)
+	last, ended := a.list.runner.pause(pause, a.opts.outer())
 	if ended {
 		return nil, err
 	}
@@ -277,18 +277,24 @@ func (a *attempt) retrying(err error, pause time.Duration) {
 	r.logTask(a, slog.LevelWarn, "bgtasks: attempt failed, the task is tried again", err, elapsed, slog.Duration("pause", pause))
 }
 
-// pause waits for d, less if a shutdown has begun (then the next attempt is the last),
-// and reports whether it has even ended.
-func (r *Runner) pause(d time.Duration) (last, ended bool) {
+// pause waits for d, less if a shutdown has begun (then the next attempt is the last) or outer is
+// closed, and reports whether there is to be no other attempt.
+func (r *Runner) pause(d time.Duration, outer <-chan struct{}) (last, ended bool) {
 	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 		case <-r.down.began:
+		case <-outer:
 		}
 	}
-	return r.down.closing.Load(), r.live.Err() != nil
+	select {
+	case <-outer:
+		return false, true
+	default:
+		return r.down.closing.Load(), r.live.Err() != nil
+	}
 }
 
 // next is a new attempt, as a goroutine of the last may still hold on to its context. It is

@@ -32,7 +32,7 @@ func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) e
 	if about.Added.IsZero() {
 		about.Added = time.Now()
 	}
-	o.apart = &apart{attempt: max(about.Attempt, 1), added: about.Added, ended: make(chan error, 1)}
+	o.apart = &apart{ctx: ctx, attempt: max(about.Attempt, 1), added: about.Added, ended: make(chan error, 1)}
 	l := new(List)
 	inside := l.Init(r, ctx, fixed{about.Route, about.Method, about.RequestID})
 	l.queue.startAfter(max(about.Position, 1) - 1)
@@ -69,9 +69,10 @@ func runOptions(opts []Option) (*options, error) {
 
 // apart is what a task of Run has in its options, beside those.
 type apart struct {
-	attempt int        // number of the first
-	added   time.Time  // as reported
-	ended   chan error // with the error that Run returns
+	ctx     context.Context // as given to Run
+	attempt int             // number of the first
+	added   time.Time       // as reported
+	ended   chan error      // with the error that Run returns
 }
 
 // attemptOf is the number under which the task's n-th attempt is reported.
@@ -88,6 +89,15 @@ func (o *options) addedAt(c *clock, reading time.Duration) time.Time {
 		return c.at(reading)
 	}
 	return o.apart.added
+}
+
+// outer is closed when no other attempt is to be made as the context given to Run has ended; nil for
+// tasks of Add.
+func (o *options) outer() <-chan struct{} {
+	if o == nil || o.apart == nil {
+		return nil
+	}
+	return o.apart.ctx.Done()
 }
 
 func (o *options) tell(err error) {
@@ -107,6 +117,9 @@ func endsWith(ctx context.Context, fn Func) Func {
 	return func(own context.Context) error {
 		own, cancel := context.WithCancelCause(own)
 		defer cancel(nil)
+		if ctx.Err() != nil { // which AfterFunc would tell a moment later
+			cancel(context.Cause(ctx))
+		}
 		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
 		return fn(own)
 	}

@@ -136,3 +136,23 @@ func TestRunGoesOnUntilTheShutdownsDeadline(t *testing.T) {
 		require.ErrorIs(t, run.Run(context.Background(), aboutStep, nothing), bgtasks.ErrShutdown)
 	})
 }
+
+func TestRunDoesNotRepeatItsTaskOnceItsContextHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began, calls := time.Now(), 0
+		err := run.Run(ctx, aboutStep, func(context.Context) error { calls++; return errBroken }, bgtasks.Retry(5, every(time.Hour)))
+		require.ErrorIs(t, err, errBroken)
+		assert.Equal(t, time.Second, time.Since(began), "the pause ends with it")
+		assert.Equal(t, 1, calls)
+	})
+}
+
+func TestRunWithAContextThatHasEnded(t *testing.T) {
+	run := newRunner(bgtasks.Config{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errBroken)
+	require.ErrorIs(t, run.Run(ctx, aboutStep, func(ctx context.Context) error { return context.Cause(ctx) }), errBroken)
+}
