@@ -121,21 +121,19 @@ func (q *Queue[Tx]) add(ctx context.Context, steps []Step, insert func(unit, *ri
 		return err
 	}
 	hold := q.hold(ctx)
+	id := int64(0)
+	defer func() { hold.stored(id) }() // also if a hook of River's panics, or a transaction that is nil
 	opts, err := q.insertOpts(hold)
 	if err != nil {
-		hold.drop()
 		return err
 	}
 	res, err := insert(u, opts)
-	if err != nil {
-		hold.drop()
+	switch {
+	case err != nil:
 		return fmt.Errorf("bgriver: unit not stored (%s): %w", u, err)
+	case !res.UniqueSkippedAsDuplicate: // else the job is another request's
+		id = res.Job.ID
 	}
-	if res.UniqueSkippedAsDuplicate {
-		hold.drop() // the job is another request's
-		return nil
-	}
-	hold.stored(res.Job.ID)
 	return nil
 }
 

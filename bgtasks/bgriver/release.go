@@ -51,8 +51,13 @@ func (h *hold) responseSent(bgtasks.Outcome) {
 	}
 }
 
-// stored is called when the job is, which is not to say that it has been committed.
+// stored is called when the job is, which is not to say that it has been committed; or with 0 if it
+// is not.
 func (h *hold) stored(id int64) {
+	if id == 0 {
+		h.drop()
+		return
+	}
 	h.mu.Lock()
 	h.id = id
 	sent, done := h.sent, h.done

@@ -21,7 +21,7 @@ func (e *engine[Tx]) shutDown(ctx context.Context) error {
 	defer cancel()
 	err := e.client.Stop(soft)
 	if err != nil {
-		err = e.client.StopAndCancel(ctx)
+		err = e.stopHard(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("bgriver: steps that do not heed their context still run: River takes their units up again when RescueStuckJobsAfter has passed: %w", err)
@@ -30,6 +30,19 @@ func (e *engine[Tx]) shutDown(ctx context.Context) error {
 		return fmt.Errorf("bgriver: units whose response has not been sent start when their lease has run out: %w", err)
 	}
 	return nil
+}
+
+// lastMoment is what steps get to return in if ctx, which has no deadline, has been cancelled: less than
+// OnShutdown allows.
+const lastMoment = 900 * time.Millisecond
+
+func (e *engine[Tx]) stopHard(ctx context.Context) error {
+	if ctx.Err() != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMoment)
+		defer cancel()
+		ctx = late
+	}
+	return e.client.StopAndCancel(ctx)
 }
 
 func softly(ctx context.Context) (context.Context, context.CancelFunc) {

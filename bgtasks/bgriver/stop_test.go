@@ -119,6 +119,50 @@ func stubbornStep[Tx any](t *testing.T, b *base[Tx]) {
 	require.NoError(t, s.run.Wait(t.Context()))
 }
 
+func TestShutdownWhoseContextIsCancelledWaitsForStepsThatHeedTheirs(t *testing.T) {
+	both(t, cancelledShutdown[*sql.Tx], cancelledShutdown[pgx.Tx])
+}
+
+func cancelledShutdown[Tx any](t *testing.T, b *base[Tx]) {
+	running := make(chan struct{})
+	step := bgriver.Define("step", func(ctx context.Context, _ string) error {
+		close(running)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s := b.site(t, quick(step))
+	require.NoError(t, s.Add(t.Context(), step.With("")))
+	await(t, running, "the step")
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.run.Shutdown(ctx) }()
+	eventually(t, "the shutdown to begin", s.Stopping)
+	cancel()
+	if err := await(t, stopped, "the shutdown"); err != nil {
+		assert.NotContains(t, err.Error(), "do not heed")
+	}
+	job := s.jobs(t)[0]
+	assert.Equal(t, rivertype.JobStateAvailable, job.State, "for the next process, at once")
+	assert.Zero(t, job.Attempt, "it cost no attempt")
+}
+
+func TestUnitWhoseInsertPanicsHoldsUpNoShutdown(t *testing.T) {
+	both(t, insertPanics[*sql.Tx], insertPanics[pgx.Tx])
+}
+
+func insertPanics[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	ctx, answer := s.request(t)
+	var none Tx
+	assert.Panics(t, func() { _ = s.AddTx(ctx, none, step.With("x")) }, "in the handler")
+	answer()
+	limited, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, s.run.Shutdown(limited))
+}
+
 func TestUnitAddedDuringAShutdownIsReleasedForOthers(t *testing.T) {
 	both(t, addedDuringShutdown[*sql.Tx], addedDuringShutdown[pgx.Tx])
 }

@@ -69,6 +69,9 @@ func (w *worker[Tx]) step(ctx context.Context, job *river.Job[unit], c carriage,
 	if w.stopping.Load() {
 		return river.JobSnooze(0) // the rest is for the next process, at once, at no cost of an attempt
 	}
+	if ctx.Err() != nil { // the unit was cancelled, or took too long, and the last step has not heeded it
+		return forRiver(ctx, context.Cause(ctx), job.Args, i)
+	}
 	s := job.Args.Steps[i]
 	d := w.tasks[s.Task]
 	about := bgtasks.Info{Name: s.Task, Route: c.Route, Method: c.Method, RequestID: c.RequestID,
@@ -85,18 +88,23 @@ func (w *worker[Tx]) task(d *definition, arg json.RawMessage, job *river.Job[uni
 	if d.txType == nil {
 		return func(ctx context.Context) error { return d.run(ctx, nil, arg) }
 	}
-	overtaken := false
+	var final error
 	return func(ctx context.Context) error {
-		if overtaken { // Retry does not know that it is of no use
-			return errOvertaken
+		if final != nil { // Retry does not know that it is of no use
+			return final
 		}
+		done := false
 		err := w.db.inTx(ctx, func(tx Tx) error {
-			if err := d.run(ctx, tx, arg); err != nil {
-				return err
+			err := d.run(ctx, tx, arg)
+			if err == nil {
+				err = recordTx(ctx, tx, job)
+				done = err == nil
 			}
-			return recordTx(ctx, tx, job)
+			return err
 		})
-		overtaken = errors.Is(err, errOvertaken)
+		if done || errors.Is(err, errOvertaken) {
+			final = err // with done, of the commit, which may have been: the next attempt of the unit sees
+		}
 		return err
 	}
 }

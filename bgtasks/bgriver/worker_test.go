@@ -159,6 +159,28 @@ func riversOwnEnds[Tx any](t *testing.T, b *base[Tx]) {
 	s.until(t, rivertype.JobStateCancelled)
 }
 
+func TestStepsOfACancelledUnitDoNotStartAlsoAfterOneThatTookNoHeed(t *testing.T) {
+	both(t, heedlessFirst[*sql.Tx], heedlessFirst[pgx.Tx])
+}
+
+func heedlessFirst[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	running := make(chan struct{})
+	first := bgriver.Define("first", func(ctx context.Context, _ string) error {
+		close(running)
+		<-ctx.Done()
+		return nil // it is done all the same
+	})
+	second := j.noting("second")
+	s := b.site(t, quick(first, second))
+	require.NoError(t, s.Add(t.Context(), first.With(""), second.With("b"), second.With("c")))
+	await(t, running, "the first step")
+	_, err := s.Client().JobCancel(t.Context(), s.jobs(t)[0].ID)
+	require.NoError(t, err)
+	s.until(t, rivertype.JobStateCancelled)
+	assert.Empty(t, j.all())
+}
+
 func TestStepThatExitsItsGoroutineFailsLikeAnyOther(t *testing.T) {
 	b := newSQLite(t)
 	var calls atomic.Int32
