@@ -17,6 +17,7 @@ type conn struct {
 	net      net.Conn
 	known    atomic.Bool // StateNew has been seen: the hooks work
 	hijacked atomic.Bool
+	gone     chan struct{} // closed with the connection, unless that is hijacked
 	ending   atomic.Int32  // HTTP/2 responses with tasks whose handler has returned, and whose stream goes on
 	epoch    atomic.Uint32 // how many responses have been sent; changed under mu
 
@@ -90,7 +91,7 @@ const mostAnnounced = 64
 
 // announce makes a conn for nc.
 func (t *connTable) announce(nc net.Conn) *conn {
-	c := &conn{net: nc}
+	c := &conn{net: nc, gone: make(chan struct{})}
 	if !hashable(nc) {
 		return c // cannot be found again: not attached
 	}
@@ -122,6 +123,7 @@ func (t *connTable) changed(nc net.Conn, state http.ConnState) {
 		}
 	case http.StateClosed:
 		if c, ok := t.live.LoadAndDelete(nc); ok {
+			close(c.(*conn).gone)
 			c.(*conn).sent(false)
 		}
 	}

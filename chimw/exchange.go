@@ -22,7 +22,7 @@ type exchange struct {
 	epoch    uint32    // of conn, when the request began
 	late     bool      // the request began after its response had been given up, or its connection
 	returned bool      // next.ServeHTTP has, normally
-	gone     bool      // the client has, before the handler returned, or nothing tells whether it has
+	gone     bool      // the client has, before the handler returned
 	hijacked bool      // these three as in bgtasks.Outcome
 	panicked bool
 	aborted  bool
@@ -49,7 +49,7 @@ func (x *exchange) serve(next http.Handler, w http.ResponseWriter) {
 }
 
 // finish is deferred around the handler chain.
-func (x *exchange) finish(r *bgtasks.Runner) {
+func (x *exchange) finish(in *installation) {
 	w := x.writer.inner
 	x.hijacked = x.writer.hijacked
 	if !x.returned {
@@ -73,7 +73,7 @@ func (x *exchange) finish(r *bgtasks.Runner) {
 		x.noteGone()
 		x.start(x.whole())
 	case x.list.Await(x.outcome()):
-		x.startWhenSent(r, w)
+		x.startWhenSent(in, w)
 	}
 	x.req = nil
 	x.host.recycle()

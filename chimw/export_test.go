@@ -5,3 +5,6 @@ const MethodSets = len(withMethods)
 
 // MethodsOfWriterWith returns the set that a writer made for that set has.
 func MethodsOfWriterWith(set int) int { return int(methodsOf(withMethods[set](new(writer)))) }
+
+// ShutDownTasks is the part of Serve that comes after the server, until a deadline.
+var ShutDownTasks = shutDownTasks

@@ -244,8 +244,10 @@ func (x *exchange) Cleanup() func() error {
 	return extra.uploads.remove
 }
 
+const formPrefix = "multipart/"
+
 // claimsForm is for every request, and spares it what Header.Get does to the key.
 func claimsForm(req *http.Request) bool {
 	of := req.Header["Content-Type"]
-	return len(of) > 0 && strings.HasPrefix(of[0], "multipart/")
+	return len(of) > 0 && len(of[0]) >= len(formPrefix) && strings.EqualFold(of[0][:len(formPrefix)], formPrefix)
 }

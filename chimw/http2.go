@@ -21,6 +21,7 @@ type streamEnd struct {
 }
 
 type ends struct {
+	source <-chan bool   // net/http's
 	notify chan bool     // for a handler that asks for CloseNotify
 	over   chan struct{} // closed when there is nothing more to wait for
 	heard  bool          // the end has been: set before over is closed
@@ -39,7 +40,7 @@ func (x *exchange) watchStream(w http.ResponseWriter) *ends {
 		// which on HTTP/2 is a race that such middleware has with any use of the writer.
 		defer func() { _ = recover() }()
 		source := notifier.CloseNotify()
-		end := &ends{notify: make(chan bool, 1), over: make(chan struct{})}
+		end := &ends{source: source, notify: make(chan bool, 1), over: make(chan struct{})}
 		go func() {
 			end.heard = hearEnd(ctx, source)
 			end.notify <- true
@@ -67,22 +68,25 @@ func hearEnd(ctx context.Context, source <-chan bool) bool {
 	}
 }
 
-// speaksHTTP2 tells the writer of an HTTP/2 stream by its being able to push:
-// golang.org/x/net/http2/h2c answers a request that came by HTTP/1.1 and asked for an
-// upgrade with one.
-func speaksHTTP2(w http.ResponseWriter) bool {
+// speaksHTTP2 reports whether w is the writer of an HTTP/2 stream: golang.org/x/net/http2/h2c
+// answers a request that came by HTTP/1.1 and asked for an upgrade with one, which can push. (So
+// can wrappers of writers that can't.)
+func (x *exchange) speaksHTTP2(w http.ResponseWriter) bool {
+	if x.writer.http2 || x.req.Header["Http2-Settings"] == nil {
+		return x.writer.http2
+	}
 	_, pushes := innermost(w).(http.Pusher)
 	return pushes
 }
 
-// streamEndLimit is how long after the end of its context a stream is listened to. After that
-// nothing is known: the client may not have read the response to its end, or middleware outside
-// listens to CloseNotify as well, and the one value has gone there. See startUnheard.
+// streamEndLimit is how long after the end of its context a stream is listened to by all means. If
+// nothing has been heard by then, the client may not have read the response to its end, or middleware
+// outside listens to CloseNotify as well, and the one value has gone there. See startUnheard.
 const streamEndLimit = time.Minute
 
 // streamEnd is the end of the stream of w; nil where there is none to hear of.
 func (x *exchange) streamEnd(w http.ResponseWriter) *ends {
-	if !x.writer.http2 && !speaksHTTP2(w) {
+	if !x.speaksHTTP2(w) {
 		return nil
 	}
 	return x.watchStream(w)

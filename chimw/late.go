@@ -49,7 +49,8 @@ func (c *calls) enterBeside() bool {
 	return n&(sealedBit|lateBit) == 0 || c.enterLate(n, true)
 }
 
-func (c *calls) leaveBeside() { c.Add(step - call) }
+// leaveBeside says nothing of the call beside: whoever is inside that gets no further by it.
+func (c *calls) leaveBeside() { c.Add(^uint64(call - 1)) }
 
 var (
 	ofHandler = reflect.TypeFor[exchange]().PkgPath() + ".(*exchange).serve"

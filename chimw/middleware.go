@@ -2,6 +2,7 @@ package chimw
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/go-chi/chi/v5"
@@ -27,6 +28,7 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 			panic("chimw: BackgroundTasks needs a handler to wrap")
 		}
 		router, _ := next.(chi.Routes)
+		in := installation{r, r.Snapshot(0).Config.SendTimeout}
 		var sets methodSets
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if r.Opened(req.Context()) {
@@ -37,8 +39,14 @@ func BackgroundTasks(r *bgtasks.Runner) func(http.Handler) http.Handler {
 			if router != nil {
 				x.host.around(router)
 			}
-			defer x.finish(r)
+			defer x.finish(&in)
 			x.serve(next, sets.give(&x.writer, w))
 		})
 	}
+}
+
+// An installation is what the requests of one middleware have in common.
+type installation struct {
+	runner      *bgtasks.Runner
+	sendTimeout time.Duration // Config.SendTimeout, in effect
 }

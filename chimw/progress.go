@@ -117,8 +117,12 @@ type counted struct {
 	calls *calls
 }
 
-func (r counted) Read(p []byte) (int, error) {
+func (r counted) Read(p []byte) (n int, err error) {
 	r.calls.leave()
-	defer r.calls.Add(call) // also where the writer has been sealed meanwhile
+	defer func() {
+		if r.calls.Add(call)&sealedBit != 0 { // the call goes on, but must write no more
+			n, err = 0, bgtasks.ErrResponseSent
+		}
+	}()
 	return r.Reader.Read(p)
 }

@@ -34,7 +34,7 @@ const (
 // startWhenSent starts the list when the response has been sent. It does not block, and is
 // called once the handler chain inside the middleware has returned: some of what is outside
 // has yet to. w is the response writer outside.
-func (x *exchange) startWhenSent(r *bgtasks.Runner, w http.ResponseWriter) {
+func (x *exchange) startWhenSent(in *installation, w http.ResponseWriter) {
 	x.noteGone()
 	switch {
 	case x.unheld():
@@ -43,9 +43,9 @@ func (x *exchange) startWhenSent(r *bgtasks.Runner, w http.ResponseWriter) {
 		x.conn.startWhenIdle(x)
 	default:
 		if x.conn == nil {
-			warnNotAttached(r)
+			warnNotAttached(in.runner)
 		}
-		x.startWhenSettled(x.host.parent, w)
+		x.startWhenSettled(in, w)
 	}
 }
 
@@ -65,8 +65,8 @@ func served(ctx context.Context) bool {
 }
 
 // startWhenSettled is for where nothing tells the end of the last write.
-func (x *exchange) startWhenSettled(ctx context.Context, w http.ResponseWriter) {
-	end, c := x.streamEnd(w), x.conn
+func (x *exchange) startWhenSettled(in *installation, w http.ResponseWriter) {
+	ctx, end, c := x.host.parent, x.streamEnd(w), x.conn
 	switch {
 	case end == nil:
 		context.AfterFunc(ctx, func() { x.startAfter(blindSettle, 1) }) // net/http ends it when the handler chain has returned
@@ -86,18 +86,24 @@ func (x *exchange) startWhenSettled(ctx context.Context, w http.ResponseWriter) 
 			if end.heard {
 				x.startAfter(settle, mostSettles)
 			} else {
-				x.startUnheard()
+				x.startUnheard(end, in.sendTimeout)
 			}
 		}()
 	}
 }
 
-// startUnheard is for a stream whose end has not been heard of in time. It has ended if its
-// connection has been idle since, or will be. Otherwise the list starts by Config.SendTimeout,
-// or when the connection is closed.
-func (x *exchange) startUnheard() {
-	x.gone = true // as far as is known: see whole
-	x.conn.startWhenIdle(x)
+// startUnheard is for a stream whose end has not been heard of in time, but may be yet. Otherwise the
+// list starts by Config.SendTimeout, if it has not by now, or when the connection is closed.
+func (x *exchange) startUnheard(end *ends, sendTimeout time.Duration) {
+	limit := time.NewTimer(sendTimeout - streamEndLimit)
+	defer limit.Stop()
+	select {
+	case <-end.source:
+		x.startAfter(settle, mostSettles)
+	case <-x.conn.gone:
+		x.start(false)
+	case <-limit.C:
+	}
 }
 
 // startAfter starts the list after a settling time, which is waited for so many times at the most:

@@ -30,6 +30,7 @@ func ListenAndServe(ctx context.Context, srv *http.Server, r *bgtasks.Runner, gr
 	if err != nil {
 		return fmt.Errorf("chimw: cannot serve on %s: %w", addr, err)
 	}
+	defer ln.Close() // which the server does, unless it fails before
 	return Serve(ctx, srv, ln, r, grace)
 }
 
@@ -88,11 +89,14 @@ func shutDownServer(srv *http.Server, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	err := srv.Shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("chimw: requests were cut off at the end of the server's part of the grace period: %w", err)
-		_ = srv.Close()
+	if err == nil {
+		return nil
 	}
-	return err
+	_ = srv.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("chimw: requests were cut off at the end of the server's part of the grace period: %w", err)
+	}
+	return fmt.Errorf("chimw: shutting down the server: %w", err)
 }
 
 func shutDownTasks(r *bgtasks.Runner, deadline time.Time) error {
@@ -100,7 +104,7 @@ func shutDownTasks(r *bgtasks.Runner, deadline time.Time) error {
 	defer cancel()
 	err := r.Shutdown(ctx)
 	if err != nil {
-		last, cancel := context.WithTimeout(context.Background(), afterCancel)
+		last, cancel := context.WithDeadline(context.Background(), deadline.Add(afterCancel))
 		defer cancel()
 		_ = r.Wait(last)
 	}

@@ -2,10 +2,14 @@ package chimw_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -201,4 +205,61 @@ func TestStuckRequestIsCutOffAndItsTasksStillRun(t *testing.T) {
 		assert.Error(t, bhReceive(t, failed, "the client"))
 		assert.Equal(t, []string{"task"}, steps.all())
 	})
+}
+
+func TestServeReturnsASecondAfterGraceAtTheLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler)})
+		run.OnShutdown(func(ctx context.Context) error {
+			<-ctx.Done()
+			<-time.After(900 * time.Millisecond) // of the second that it has
+			return nil
+		})
+		release := make(chan struct{})
+		h := chimw.BackgroundTasks(run)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			assert.NoError(t, bgtasks.Add(r.Context(), "stubborn", func(context.Context) error { <-release; return nil }))
+		}))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		began := time.Now()
+		assert.ErrorContains(t, chimw.ShutDownTasks(run, began.Add(time.Minute)), "stubborn")
+		assert.Equal(t, time.Minute+time.Second, time.Since(began))
+		close(release)
+	})
+}
+
+func TestServerThatFailsLeavesThePortFree(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	srv := &http.Server{Addr: addr, TLSConfig: &tls.Config{
+		Certificates: []tls.Certificate{bhCertificate()}, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}} // not HTTP/2's
+	require.Error(t, chimw.ListenAndServe(t.Context(), srv, bgtasks.New(bgtasks.Config{}), time.Second))
+	ln, err = net.Listen("tcp", addr)
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+}
+
+type unclosable struct {
+	net.Listener
+	accepting func()
+}
+
+func (l unclosable) Accept() (net.Conn, error) {
+	l.accepting()
+	return l.Listener.Accept()
+}
+
+func (l unclosable) Close() error {
+	_ = l.Listener.Close()
+	return errors.New("the socket's file is not there")
+}
+
+func TestListenerThatFailsToCloseIsNotSaidToHaveCutOffRequests(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	err = chimw.Serve(ctx, new(http.Server), unclosable{ln, cancel}, bgtasks.New(bgtasks.Config{}), time.Second)
+	require.ErrorContains(t, err, "the socket's file is not there")
+	assert.NotContains(t, err.Error(), "cut off")
 }

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -243,4 +244,32 @@ func TestStuckHandlerThatATaskServesGoesOn(t *testing.T) {
 	bhGet(t, servertest.Start(t, servertest.HTTP1, site), "/")
 	awaitIdle(t, run)
 	assert.Equal(t, "stuck, and going on", w.Body.String())
+}
+
+func TestDeadlinesThatAreRenewedAreNoProgressOfAStuckWrite(t *testing.T) {
+	run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler), SendTimeout: 200 * time.Millisecond})
+	ran := make(chan struct{})
+	s := servertest.Start(t, servertest.HTTP1, chimw.BackgroundTasks(run)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, bgtasks.Add(r.Context(), "look", func(context.Context) error { close(ran); return nil }))
+		go func() {
+			renew := time.NewTicker(10 * time.Millisecond)
+			defer renew.Stop()
+			for {
+				select {
+				case <-ran:
+					return
+				case <-renew.C:
+					_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Hour))
+				}
+			}
+		}()
+		_, _ = w.Write(make([]byte, 32<<20))
+	})))
+	conn, err := net.Dial("tcp", s.Addr)
+	require.NoError(t, err)
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	bhReceive(t, ran, "the task")
+	require.NoError(t, conn.Close())
+	require.NoError(t, run.Wait(t.Context()))
 }

@@ -5,9 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,31 +19,28 @@ import (
 	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
 )
 
-// The stream of these requests does not end: the client's window is full, say.
+// The stream of these requests does not end for long: the client's window is full, say.
 
 func TestHTTP2TaskOfAStreamThatDoesNotEndWaitsForSendTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, _ := attachedConn(t)
-		took, sent := unheard(t, ctx, func() {})
+		took, sent := unheard(t, ctx, func(stream) {})
 		assert.Equal(t, 2*time.Hour, took)
 		assert.False(t, sent)
 	})
 }
 
-func TestHTTP2TaskOfAStreamThatIsNotHeardToEndStartsWhenTheConnectionIsIdle(t *testing.T) {
+func TestHTTP2TaskOfAStreamThatEndsLateStartsThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, state := attachedConn(t)
-		took, sent := unheard(t, ctx, func() { time.AfterFunc(time.Hour, func() { state(http.StateIdle) }) })
-		assert.Equal(t, time.Hour, took)
-		assert.True(t, sent)
-	})
-}
-
-func TestHTTP2TaskOfAStreamThatIsNotHeardToEndStartsWhenTheConnectionHasBeenIdleSince(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, state := attachedConn(t)
-		took, sent := unheard(t, ctx, func() { time.AfterFunc(time.Second, func() { state(http.StateIdle) }) })
-		assert.Equal(t, time.Minute, took, "until then the end of the stream may be told")
+		took, sent := unheard(t, ctx, func(s stream) {
+			time.AfterFunc(time.Hour, func() {
+				state(http.StateIdle) // before the last frame is written
+				time.Sleep(time.Millisecond)
+				s.closed <- true
+			})
+		})
+		assert.Equal(t, time.Hour+5*time.Millisecond, took)
 		assert.True(t, sent)
 	})
 }
@@ -49,15 +48,43 @@ func TestHTTP2TaskOfAStreamThatIsNotHeardToEndStartsWhenTheConnectionHasBeenIdle
 func TestHTTP2TaskOfAStreamThatDoesNotEndStartsWhenTheConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, state := attachedConn(t)
-		took, sent := unheard(t, ctx, func() { time.AfterFunc(time.Hour, func() { state(http.StateClosed) }) })
+		took, sent := unheard(t, ctx, func(stream) { time.AfterFunc(time.Hour, func() { state(http.StateClosed) }) })
 		assert.Equal(t, time.Hour, took)
 		assert.False(t, sent)
 	})
 }
 
+func TestHTTP2NothingIsKeptOfAStreamThatDoesNotEndOnceItsTasksHaveRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, _ := attachedConn(t)
+		kept := weakly(conn)
+		took, _ := unheard(t, kept.ctx, func(stream) {})
+		assert.Equal(t, 2*time.Hour, took)
+		kept.ctx = nil
+		time.Sleep(time.Second) // of the bubble's time, for the goroutine that listens
+		for range 5 {
+			runtime.GC()
+			synctest.Wait()
+		}
+		assert.Nil(t, kept.pointer.Value())
+	})
+}
+
+// A keptContext is one of which can be told whether anybody has it still.
+type keptContext struct {
+	ctx     context.Context
+	pointer weak.Pointer[[1 << 20]byte]
+}
+
+func weakly(parent context.Context) *keptContext {
+	big := new([1 << 20]byte)
+	type key struct{}
+	return &keptContext{context.WithValue(parent, key{}, big), weak.Make(big)}
+}
+
 func TestHTTP2TaskOfAStreamThatDoesNotEndWithoutAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		took, sent := unheard(t, context.WithValue(t.Context(), http.ServerContextKey, new(http.Server)), func() {})
+		took, sent := unheard(t, context.WithValue(t.Context(), http.ServerContextKey, new(http.Server)), func(stream) {})
 		assert.Equal(t, time.Minute, took, "there is nothing else to hear of")
 		assert.False(t, sent, "as far as is known")
 	})
@@ -65,18 +92,18 @@ func TestHTTP2TaskOfAStreamThatDoesNotEndWithoutAttach(t *testing.T) {
 
 // unheard is how long a task waits for a stream of whose end nothing is heard, and whether its
 // response is said to have been sent.
-func unheard(t *testing.T, conn context.Context, meanwhile func()) (took time.Duration, sent bool) {
+func unheard(t *testing.T, conn context.Context, meanwhile func(stream)) (took time.Duration, sent bool) {
 	run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler), SendTimeout: 2 * time.Hour})
 	ran := make(chan bgtasks.Outcome, 1)
 	ctx, cancel := context.WithCancel(conn)
-	serveStream(t, run, ctx, func(ctx context.Context) error {
+	s := serveStream(t, run, ctx, func(ctx context.Context) error {
 		o, _ := bgtasks.OutcomeFrom(ctx)
 		ran <- o
 		return nil
 	})
 	began := time.Now()
 	cancel() // as net/http does when the handler has returned, before the rest of the response is written
-	meanwhile()
+	meanwhile(s)
 	o := <-ran
 	took = time.Since(began)
 	require.NoError(t, run.Wait(t.Context()))

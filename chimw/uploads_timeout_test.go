@@ -2,6 +2,7 @@ package chimw_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -45,23 +46,31 @@ func TestUploadBehindATimeoutHandlerInTime(t *testing.T) {
 
 func TestUploadParsedByAHandlerThatOutlivesItsTimeout(t *testing.T) {
 	for place, build := range bhUploadPlaces {
-		t.Run(place, func(t *testing.T) {
-			files := bhTempFiles(t)
-			run, _ := bhRunner(bgtasks.Config{})
-			release, returned := make(chan struct{}), make(chan struct{})
-			inner := func(w http.ResponseWriter, r *http.Request) {
-				defer close(returned)
-				header := bhParse(t, r, files)
-				alarm := bhExpire(r)
-				<-alarm.answered
-				<-release
-				assert.NoError(t, bhReadImage(t, header)(r.Context()), "its handler still works on it")
-			}
-			h := build(bhExpiring(bhTimeoutHandler), chimw.BackgroundTasks(run), inner)
-			assert.Equal(t, http.StatusServiceUnavailable, bhUpload(t, servertest.Start(t, servertest.HTTP1, h), "/"))
-			close(release)
-			bhReceive(t, returned, "the handler")
-			bhUntilRemoved(t, files)
-		})
+		for _, media := range []string{"multipart", "Multipart"} { // for clients to choose
+			t.Run(place+"/"+media, func(t *testing.T) { uploadOutlivesTimeout(t, media, build) })
+		}
 	}
+}
+
+func uploadOutlivesTimeout(t *testing.T, media string, build func(timeout, ours bhHTTPMiddleware, h http.HandlerFunc) http.Handler) {
+	files := bhTempFiles(t)
+	run, _ := bhRunner(bgtasks.Config{})
+	release, returned := make(chan struct{}), make(chan struct{})
+	inner := func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		header := bhParse(t, r, files)
+		alarm := bhExpire(r)
+		<-alarm.answered
+		<-release
+		assert.NoError(t, bhReadImage(t, header)(r.Context()), "its handler still works on it")
+	}
+	h := build(bhExpiring(bhTimeoutHandler), chimw.BackgroundTasks(run), inner)
+	as := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Content-Type", strings.Replace(r.Header.Get("Content-Type"), "multipart", media, 1))
+		h.ServeHTTP(w, r)
+	})
+	assert.Equal(t, http.StatusServiceUnavailable, bhUpload(t, servertest.Start(t, servertest.HTTP1, as), "/"))
+	close(release)
+	bhReceive(t, returned, "the handler")
+	bhUntilRemoved(t, files)
 }

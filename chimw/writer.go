@@ -195,7 +195,7 @@ func (w *writer) closeNotify() <-chan bool {
 		return make(chan bool)
 	}
 	defer w.calls.leave()
-	if !w.http2 && !speaksHTTP2(w.inner) {
+	if !w.x.speaksHTTP2(w.inner) {
 		return w.inner.(closeNotifier).CloseNotify()
 	}
 	if end := w.x.watchStream(w.inner); end != nil {
