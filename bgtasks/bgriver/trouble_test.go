@@ -121,7 +121,12 @@ func TestAddRefusesWhatCanNotBeRun(t *testing.T) {
 	assert.ErrorContains(t, s.Add(ctx, known.With("a"), unknown.With("b")), `task "unknown" is not in the queue's Config.Tasks`)
 	assert.ErrorContains(t, s.Add(ctx, j.noting("known").With("b")), "Config.Tasks", "another of the same name")
 	assert.ErrorContains(t, s.Add(ctx, anything.With(func() {})), `task "anything": JSON can't carry its argument`)
-	assert.ErrorContains(t, s.With(river.InsertOpts{Metadata: []byte("[")}).Add(ctx, known.With("a")), "Metadata")
+	for _, none := range []string{"[", "[1]", "7"} {
+		assert.ErrorContains(t, s.With(river.InsertOpts{Metadata: []byte(none)}).Add(ctx, known.With("a")), "Metadata is to be a JSON object")
+	}
+	for _, unique := range []river.UniqueOpts{{ByPeriod: time.Hour}, {ByQueue: true}, {ByState: rivertype.JobStates()}, {ExcludeKind: true}} {
+		assert.ErrorContains(t, s.With(river.InsertOpts{UniqueOpts: unique}).Add(ctx, known.With("a")), "set ByArgs")
+	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	assert.ErrorIs(t, s.Add(ended, known.With("a")), context.Canceled)
@@ -160,6 +165,7 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 		"works in a pgx.Tx":                           quick(bgriver.DefineTx("a", func(context.Context, pgx.Tx, int) error { return nil })),
 		"Lease 9s: at least 10s is needed":            {Tasks: []bgriver.Definition{fine}, Lease: 9 * time.Second},
 		"already registered":                          {Tasks: []bgriver.Definition{fine}, River: river.Config{Workers: workers}},
+		"JobTimeout -1ns: River would never":          {Tasks: []bgriver.Definition{fine}, River: river.Config{JobTimeout: -1}},
 		"RescueStuckJobsAfter":                        {Tasks: []bgriver.Definition{fine}, River: river.Config{JobTimeout: time.Minute, RescueStuckJobsAfter: time.Second}},
 	} {
 		_, err := b.open(run, cfg)
