@@ -30,6 +30,15 @@ type Config struct {
 	//	FetchPollInterval     100 ms: how soon a released unit is noticed
 	//	RescueStuckJobsAfter  JobTimeout (1 minute unless set) and 15 s: how soon a killed process's unit is
 	//	Logger                the runner's, for warnings and errors
+	//
+	// JobTimeout is for an attempt of a whole unit, all its steps together: make it longer than
+	// their timeouts (bgtasks.Timeout) are in sum. None (-1) is refused.
+	//
+	// JobTimeout and RescueStuckJobsAfter of the process that is River's leader are applied to the
+	// units of all processes. Raise them in every process before a step relies on it; until then
+	// the unit that takes longer may be given to another process while it runs.
+	//
+	// Schema must have been migrated by River's own means (see MigratePostgres).
 	River river.Config
 }
 
@@ -52,6 +61,18 @@ func (c Config) lease() (time.Duration, error) {
 		return 0, fmt.Errorf("bgriver: Config.Lease %v: at least %v is needed, as River makes scheduled jobs available up to %v early: a unit could start before its response, or twice", c.Lease, leastLease, early)
 	}
 	return c.Lease, nil
+}
+
+// jobTimeout refuses River's "none": River takes back no unit that may run for ever, so that of a
+// killed process would be lost.
+func (c Config) jobTimeout() (time.Duration, error) {
+	switch {
+	case c.River.JobTimeout == 0:
+		return river.JobTimeoutDefault, nil
+	case c.River.JobTimeout < 0:
+		return 0, fmt.Errorf("bgriver: Config.River.JobTimeout %v: River would never take up the units of a killed process again: set a long one, as long as the longest unit may take", c.River.JobTimeout)
+	}
+	return c.River.JobTimeout, nil
 }
 
 // registry checks the definitions and makes them known by their names.
@@ -77,18 +98,16 @@ func (c Config) registry() (map[string]*definition, error) {
 }
 
 // riverConfig fills in what Config.River leaves out.
-func (c Config) riverConfig(logger *slog.Logger) *river.Config {
+func (c Config) riverConfig(jobTimeout time.Duration, logger *slog.Logger) *river.Config {
 	r := c.River
+	r.JobTimeout = jobTimeout
 	if r.Queues == nil {
 		r.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 100}}
 	}
 	if r.FetchPollInterval == 0 {
 		r.FetchPollInterval = max(100*time.Millisecond, r.FetchCooldown)
 	}
-	if r.JobTimeout == 0 {
-		r.JobTimeout = river.JobTimeoutDefault
-	}
-	if r.RescueStuckJobsAfter == 0 && r.JobTimeout > 0 {
+	if r.RescueStuckJobsAfter == 0 {
 		r.RescueStuckJobsAfter = r.JobTimeout + rescueMargin
 	}
 	if r.Logger == nil {

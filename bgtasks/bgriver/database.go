@@ -29,10 +29,13 @@ func (db database[TTx]) migrated(ctx context.Context, schema string) error {
 	if err != nil {
 		return fmt.Errorf("bgriver: can't find out whether River's tables are there: %w", err)
 	}
-	if !res.OK {
-		return fmt.Errorf("bgriver: River's tables are missing or out of date (%s): have the program migrate at start, before it opens the queue, with %s, or run River's command line tool: river migrate-up", res.Messages[0], db.migrate)
+	switch {
+	case res.OK:
+		return nil
+	case schema != "": // which db.migrate does not know
+		return fmt.Errorf("bgriver: River's tables are missing or out of date in Config.River.Schema (%s): run River's command line tool: river migrate-up --schema %q --database-url ..., or have the program migrate at start with rivermigrate, whose Config has a Schema", res.Messages[0], schema)
 	}
-	return nil
+	return fmt.Errorf("bgriver: River's tables are missing or out of date (%s): have the program migrate at start, before it opens the queue, with %s, or run River's command line tool: river migrate-up", res.Messages[0], db.migrate)
 }
 
 func migrate[TTx any](driver riverdriver.Driver[TTx], up func(*rivermigrate.Migrator[TTx]) error) error {

@@ -16,13 +16,14 @@
 //
 // # Units
 //
-// What one call of [Queue.Add] or [Queue.AddTx] is given is a unit: one job of River, whose
-// steps run one after the other. A step that has ended well is recorded and not run again. One
-// that fails (an error, a panic, its timeout) ends the attempt; River runs the unit again, from
-// that step on, by its schedule. A unit whose attempts are used up is kept, as discarded, and
-// logged at Error with the names of its steps. (Should a process be killed in a unit's last
-// attempt, River discards the unit without a word to anybody: it is kept and visible all the
-// same. The default is 25 attempts.)
+// What one call of [Queue.Add] or [Queue.AddTx] is given is a unit: one job of River, whose steps
+// run one after the other. A step that has ended well is recorded and not run again. One that
+// fails (an error, a panic, its timeout) ends the attempt; River runs the unit again, from that
+// step on, by its schedule. An attempt, all its steps together, may take Config.River.JobTimeout,
+// a minute unless you set it, however long the steps' own timeouts are. A unit whose attempts are
+// used up is kept, as discarded, and logged at Error with the names of its steps. (Should a
+// process be killed in a unit's last attempt, River discards the unit without a word to anybody:
+// it is kept and visible all the same. The default is 25 attempts.)
 //
 // A unit starts when the response of the request that added it has been sent, or when its lease
 // (Config.Lease) has run out, whichever comes first: so it runs, on whichever node, if the
@@ -67,6 +68,38 @@
 //
 //	once := queue.With(river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true}})
 //	err := once.Add(ctx, Invoice.With(order))
+//
+// All units are jobs of one kind to River, which has the tasks among the arguments. So unique
+// options without ByArgs, by which a unit could be taken for one of another task and lost, are
+// refused. ByArgs looks at all arguments of all steps: keep out of them what should make no
+// difference, such as the time or the request's ID.
+//
+// With ByPeriod, what counts is the period in which the unit is to start. In a handler that is
+// when its lease ends, Config.Lease after it was added; where there is no response to wait for
+// it is now. A unit that a handler adds 10 seconds before midnight is tomorrow's.
+//
+// # Several processes
+//
+// One of the processes that work on the same tables is River's leader. It ends leases, and takes
+// back the units of processes that were killed, for all of them. Therefore:
+//
+//   - Every River client that is started on these tables must be one that has opened a queue. A
+//     plain one, once it is the leader, discards a killed process's units, as it does not know
+//     their kind; and if it works on the same queue of River's, it uses up their attempts. Give
+//     it a database, or a Config.River.Schema, of its own. (One that has LeaderElectionDisabled and
+//     other queues of River's does no harm, nor does one that only inserts and is not started.)
+//     Likewise a queue must have the workers for all other kinds there are, in
+//     Config.River.Workers.
+//   - The leader's JobTimeout and RescueStuckJobsAfter are applied to the units of all. To give
+//     units more time, raise both in every process before a step relies on it: until then, a unit
+//     that takes longer may be given to another process while it runs.
+//   - The machines' clocks must agree, to within a few seconds. A lease is made by the clock of
+//     the process that stores the unit, and ended by the leader's, up to 5 seconds early. If that
+//     is ahead by 20 seconds, a unit with a lease of 30 starts after 5, whether its response has
+//     been sent or not; if it is behind, a unit whose process died before the response waits for
+//     so much longer. If it is ahead of the database's by more than 15 seconds (by which
+//     RescueStuckJobsAfter exceeds JobTimeout), a unit that needs all of its JobTimeout is given
+//     to another process while it runs.
 //
 // # Figures
 //

@@ -15,7 +15,11 @@ import (
 // OpenPostgres opens a queue in a Postgres database, and starts to run the units in it, beside
 // any number of other processes that do so too. It returns an error if the database is not there
 // or has not been migrated (MigratePostgres). The pool needs a few connections beyond those that
-// handlers and steps use: River holds one to listen on.
+// handlers and steps use: River holds one to listen on. Through PgBouncer in transaction
+// mode it can't: set Config.River.PollOnly.
+//
+// Don't start plain River clients on the same tables, and see to the machines' clocks: the
+// package's "Several processes" says why.
 //
 // The queue stops when runner shuts down, in its time: see chimw.ListenAndServe. Close the pool
 // after that.
@@ -42,8 +46,18 @@ func OpenPostgres(ctx context.Context, pool *pgxpool.Pool, runner *bgtasks.Runne
 const migrationLock = 0x6267_7269_7665_72 // "bgriver"
 
 // MigratePostgres makes River's tables, or brings them up to date. Where they are, it does
-// nothing. Processes that call it at the same time wait for each other.
+// nothing. Processes that call it at the same time wait for each other. They do so with a lock
+// that takes a connection, while River migrates with another: two of the pool's must be free. The
+// lock is a session's, which PgBouncer in transaction mode does not keep: there it may be waited
+// for in vain, so migrate by a connection to Postgres itself.
+//
+// It migrates what the search_path leads to. For a Config.River.Schema, which has to exist, use
+// River's command line tool (river migrate-up --schema jobs --database-url ...) or its package
+// rivermigrate (Config.Schema).
 func MigratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
+	if n := pool.Config().MaxConns; n < 2 {
+		return fmt.Errorf("bgriver: MigratePostgres needs a pool of two connections, one for its lock and one for River: this one's MaxConns is %d", n)
+	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("bgriver: can't reach the Postgres database: %w", err)

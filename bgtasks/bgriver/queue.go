@@ -24,13 +24,14 @@ type Queue[Tx any] struct {
 
 // engine is what all Queues made by With have in common.
 type engine[Tx any] struct {
-	runner   *bgtasks.Runner
-	db       database[Tx]
-	client   *river.Client[Tx]
-	tasks    map[string]*definition
-	lease    time.Duration
-	releases releases
-	stopping atomic.Bool
+	runner     *bgtasks.Runner
+	db         database[Tx]
+	client     *river.Client[Tx]
+	tasks      map[string]*definition
+	lease      time.Duration
+	jobTimeout time.Duration
+	releases   releases
+	stopping   atomic.Bool
 }
 
 func open[Tx any](ctx context.Context, db database[Tx], runner *bgtasks.Runner, cfg Config) (*Queue[Tx], error) {
@@ -40,6 +41,9 @@ func open[Tx any](ctx context.Context, db database[Tx], runner *bgtasks.Runner, 
 	e := &engine[Tx]{runner: runner, db: db}
 	var err error
 	if e.lease, err = cfg.lease(); err != nil {
+		return nil, err
+	}
+	if e.jobTimeout, err = cfg.jobTimeout(); err != nil {
 		return nil, err
 	}
 	if e.tasks, err = cfg.registry(); err != nil {
@@ -56,7 +60,7 @@ func open[Tx any](ctx context.Context, db database[Tx], runner *bgtasks.Runner, 
 	if err := db.migrated(ctx, cfg.River.Schema); err != nil {
 		return nil, err
 	}
-	return e.start(cfg.riverConfig(runner.Logger()))
+	return e.start(cfg.riverConfig(e.jobTimeout, runner.Logger()))
 }
 
 // start has River run the units, until the runner shuts down.
@@ -153,16 +157,12 @@ func (e *engine[Tx]) knows(steps []Step) error {
 // insertOpts are the queue's with the unit's metadata, and the end of the lease as its time.
 func (q *Queue[Tx]) insertOpts(h *hold) (*river.InsertOpts, error) {
 	opts := q.opts
-	fields := map[string]any{}
-	if len(opts.Metadata) > 0 {
-		if err := json.Unmarshal(opts.Metadata, &fields); err != nil {
-			return nil, fmt.Errorf("bgriver: InsertOpts.Metadata: %w", err)
-		}
+	if err := tellsTasksApart(opts.UniqueOpts); err != nil {
+		return nil, err
 	}
-	fields["bgtasks"] = h.carries
 	var err error
-	if opts.Metadata, err = json.Marshal(fields); err != nil {
-		return nil, fmt.Errorf("bgriver: InsertOpts.Metadata: %w", err)
+	if opts.Metadata, err = withCarriage(opts.Metadata, h.carries); err != nil {
+		return nil, err
 	}
 	if h.waits && opts.ScheduledAt.IsZero() && !opts.Pending {
 		opts.ScheduledAt = h.until
@@ -170,4 +170,33 @@ func (q *Queue[Tx]) insertOpts(h *hold) (*river.InsertOpts, error) {
 		h.drop()
 	}
 	return &opts, nil
+}
+
+// tellsTasksApart refuses unique options that would make units of different tasks the same: it is
+// in the arguments that River has the tasks.
+func tellsTasksApart(opts river.UniqueOpts) error {
+	if opts.ByArgs || reflect.ValueOf(opts).IsZero() {
+		return nil
+	}
+	return errors.New("bgriver: InsertOpts.UniqueOpts without ByArgs: units are jobs of one kind to River, so one would be taken for a duplicate of another task's, and lost: set ByArgs, by which units are the same if their tasks and arguments are")
+}
+
+// withCarriage adds what the unit takes along to metadata of the program's own, which stay as
+// they are.
+func withCarriage(own []byte, c carriage) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if len(own) > 0 {
+		if err := json.Unmarshal(own, &fields); err != nil {
+			return nil, fmt.Errorf("bgriver: InsertOpts.Metadata is to be a JSON object: %w", err)
+		}
+	}
+	if fields == nil { // there are none, or null
+		fields = map[string]json.RawMessage{}
+	}
+	carried, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("bgriver: %w", err)
+	}
+	fields["bgtasks"] = carried
+	return json.Marshal(fields)
 }

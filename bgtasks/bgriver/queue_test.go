@@ -212,6 +212,26 @@ func uniqueOnce[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Contains(t, string(jobs[0].Metadata), "mine")
 }
 
+func TestMetadataIsStoredAsItIs(t *testing.T) {
+	both(t, metadataAsItIs[*sql.Tx], metadataAsItIs[pgx.Tx])
+}
+
+func metadataAsItIs[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	const order = "9007199254740993" // no float64
+	for _, metadata := range []string{"null", `{"order":` + order + `}`} {
+		ctx, answer := s.request(t)
+		require.NoError(t, s.With(river.InsertOpts{Metadata: []byte(metadata)}).Add(ctx, step.With("a"), step.With("b")))
+		answer()
+	}
+	jobs := s.until(t, rivertype.JobStateCompleted)
+	require.Len(t, jobs, 2)
+	assert.Contains(t, string(jobs[1].Metadata), order)
+	assert.Len(t, j.all(), 4)
+}
+
 func TestUnitForLaterIsNotReleasedByItsResponse(t *testing.T) {
 	both(t, forLater[*sql.Tx], forLater[pgx.Tx])
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,7 +123,12 @@ func TestAddRefusesWhatCanNotBeRun(t *testing.T) {
 	assert.ErrorContains(t, s.Add(ctx, known.With("a"), unknown.With("b")), `task "unknown" is not in the queue's Config.Tasks`)
 	assert.ErrorContains(t, s.Add(ctx, j.noting("known").With("b")), "Config.Tasks", "another of the same name")
 	assert.ErrorContains(t, s.Add(ctx, anything.With(func() {})), `task "anything": JSON can't carry its argument`)
-	assert.ErrorContains(t, s.With(river.InsertOpts{Metadata: []byte("[")}).Add(ctx, known.With("a")), "Metadata")
+	for _, none := range []string{"[", "[1]", "7"} {
+		assert.ErrorContains(t, s.With(river.InsertOpts{Metadata: []byte(none)}).Add(ctx, known.With("a")), "Metadata is to be a JSON object")
+	}
+	for _, unique := range []river.UniqueOpts{{ByPeriod: time.Hour}, {ByQueue: true}, {ByState: rivertype.JobStates()}, {ExcludeKind: true}} {
+		assert.ErrorContains(t, s.With(river.InsertOpts{UniqueOpts: unique}).Add(ctx, known.With("a")), "set ByArgs")
+	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	assert.ErrorIs(t, s.Add(ended, known.With("a")), context.Canceled)
@@ -160,6 +167,7 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 		"works in a pgx.Tx":                           quick(bgriver.DefineTx("a", func(context.Context, pgx.Tx, int) error { return nil })),
 		"Lease 9s: at least 10s is needed":            {Tasks: []bgriver.Definition{fine}, Lease: 9 * time.Second},
 		"already registered":                          {Tasks: []bgriver.Definition{fine}, River: river.Config{Workers: workers}},
+		"JobTimeout -1ns: River would never":          {Tasks: []bgriver.Definition{fine}, River: river.Config{JobTimeout: -1}},
 		"RescueStuckJobsAfter":                        {Tasks: []bgriver.Definition{fine}, River: river.Config{JobTimeout: time.Minute, RescueStuckJobsAfter: time.Second}},
 	} {
 		_, err := b.open(run, cfg)
@@ -239,6 +247,56 @@ func TestPostgresThatIsNotThereOrNotMigrated(t *testing.T) {
 	pool = openPool(t, url)
 	_, err = bgriver.OpenPostgres(t.Context(), pool, bgtasks.New(bgtasks.Config{}), quick(fine))
 	assert.ErrorContains(t, err, "bgriver.MigratePostgres(ctx, pool)")
+}
+
+func TestSchemaThatIsNotMigrated(t *testing.T) {
+	url, err := requireCluster(t).Database()
+	require.NoError(t, err)
+	pool := openPool(t, url)
+	_, err = pool.Exec(t.Context(), "CREATE SCHEMA jobs")
+	require.NoError(t, err)
+	require.NoError(t, bgriver.MigratePostgres(t.Context(), pool))
+	run := bgtasks.New(bgtasks.Config{Logger: quietLog})
+	var j journal
+	step := j.noting("step")
+	cfg := quick(step)
+	cfg.River.Schema = "jobs"
+	_, err = bgriver.OpenPostgres(t.Context(), pool, run, cfg)
+	require.ErrorContains(t, err, `river migrate-up --schema "jobs"`)
+	assert.NotContains(t, err.Error(), "bgriver.Migrate", "which migrates no schema")
+
+	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: "jobs", Logger: quietLog})
+	require.NoError(t, err)
+	_, err = m.Migrate(t.Context(), rivermigrate.DirectionUp, nil)
+	require.NoError(t, err)
+	q, err := bgriver.OpenPostgres(t.Context(), pool, run, cfg)
+	require.NoError(t, err)
+	s := &site[pgx.Tx]{Queue: q, run: run}
+	require.NoError(t, q.Add(t.Context(), step.With("a")))
+	s.until(t, rivertype.JobStateCompleted)
+	require.NoError(t, run.Shutdown(t.Context()))
+}
+
+func TestMigratingNeedsTwoConnections(t *testing.T) {
+	url, err := requireCluster(t).Database()
+	require.NoError(t, err)
+	cfg, err := pgxpool.ParseConfig(url)
+	require.NoError(t, err)
+	for _, connections := range []int32{1, 2} {
+		cfg.MaxConns = connections
+		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+		require.NoError(t, err)
+		defer pool.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		err = bgriver.MigratePostgres(ctx, pool)
+		if connections == 2 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "MaxConns")
+		require.NoError(t, ctx.Err(), "it does not wait for the second")
+	}
 }
 
 func TestProcessesThatStartTogetherMigrateOneAfterTheOther(t *testing.T) {

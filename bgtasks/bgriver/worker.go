@@ -35,7 +35,7 @@ func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) error {
 	ctx = m.Unit.unpack(ctx)
 	for i := range job.Args.Steps {
 		river.ResumableStep(ctx, job.Args.recorded(i), nil, func(ctx context.Context) error {
-			err := w.step(withKey(ctx, stepKey(m.Unit.Key, i+1)), job, m.Unit, i)
+			err := w.outlasted(ctx, w.step(withKey(ctx, stepKey(m.Unit.Key, i+1)), job, m.Unit, i))
 			if err != nil && i > 0 {
 				w.forget(ctx, job)
 			}
@@ -43,6 +43,15 @@ func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) error {
 		})
 	}
 	return nil
+}
+
+// outlasted says so if it was the unit's time that was up: to the step, whose error this is, that is a
+// context that has ended, like any other.
+func (w *worker[Tx]) outlasted(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("the unit ran for longer than Config.River.JobTimeout (%v), which is for all its steps together: %w", w.jobTimeout, err)
 }
 
 // untilNewer is how long a unit that this program can't run is left to others.

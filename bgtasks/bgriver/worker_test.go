@@ -181,6 +181,28 @@ func heedlessFirst[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Empty(t, j.all())
 }
 
+func TestUnitThatOutlastsJobTimeoutIsAnErrorThatSaysSo(t *testing.T) {
+	both(t, outlasts[*sql.Tx], outlasts[pgx.Tx])
+}
+
+func outlasts[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	first := j.noting("first")
+	endless := bgriver.Define("endless", func(ctx context.Context, _ string) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}, bgtasks.Timeout(time.Minute))
+	cfg := quick(first, endless)
+	cfg.River.JobTimeout = time.Second
+	s := b.site(t, cfg)
+	require.NoError(t, s.With(river.InsertOpts{MaxAttempts: 1}).Add(t.Context(), first.With(""), endless.With("")))
+	jobs := s.until(t, rivertype.JobStateDiscarded)
+	const want = "longer than Config.River.JobTimeout (1s), which is for all its steps together: step 2 of 2, endless: context canceled"
+	assert.Contains(t, jobs[0].Errors[0].Error, want)
+	eventually(t, "the log line", func() bool { return len(s.log.lines(t, "given up")) > 0 })
+	assert.Contains(t, s.log.lines(t, "given up")[0]["error"], want)
+}
+
 func TestStepThatExitsItsGoroutineFailsLikeAnyOther(t *testing.T) {
 	b := newSQLite(t)
 	var calls atomic.Int32
