@@ -106,7 +106,7 @@ func (l *List) accept(own bool, ctx context.Context, name string, fn Func, o *op
 		r.sender.arm(r.sender.look(now))
 	}
 	if len(r.observers) > 0 {
-		r.emit(Event{Kind: Accepted, Info: a.info()})
+		r.emit(Event{Kind: Accepted, Info: a.info(), Outcome: *l.known()})
 	}
 	return nil
 }

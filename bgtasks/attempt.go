@@ -242,9 +242,10 @@ func (a *attempt) inspect(err error) error {
 // again pauses and returns the next attempt, or nil if there is to be none, and then the
 // error that the task ends with.
 func (a *attempt) again(err error) (*attempt, error) {
-	if !a.retryable(err) {
+	if !a.retryable(err) || a.opts.isOver() {
 		return nil, err
 	}
+	elapsed := a.elapsed() - a.after
 	var pause time.Duration
 	var more bool
 	failure := a.call(func() { pause, more = a.opts.wait(int(a.number), err) })
@@ -254,9 +255,9 @@ func (a *attempt) again(err error) (*attempt, error) {
 	if !more {
 		return nil, err
 	}
-	a.retrying(err, pause)
+	a.retrying(err, pause, elapsed)
 	last, ended := a.list.runner.pause(pause, a.opts.outer())
-	if ended {
+	if ended || a.opts.isOver() {
 		return nil, err
 	}
 	return a.next(last), err
@@ -266,9 +267,8 @@ func (a *attempt) retryable(err error) bool {
 	return err != nil && a.opts != nil && int(a.number) < a.opts.attempts && !a.last && !a.final
 }
 
-func (a *attempt) retrying(err error, pause time.Duration) {
+func (a *attempt) retrying(err error, pause, elapsed time.Duration) {
 	r := a.list.runner
-	elapsed := a.elapsed() - a.after
 	a.list.locked(func() {
 		if len(r.observers) > 0 && !a.named {
 			r.emit(Event{Kind: Retried, Info: a.info(), Outcome: *a.outcome, Err: err, Wait: pause, Elapsed: elapsed})
@@ -277,8 +277,8 @@ func (a *attempt) retrying(err error, pause time.Duration) {
 	r.logTask(a, slog.LevelWarn, "bgtasks: attempt failed, the task is tried again", err, elapsed, slog.Duration("pause", pause))
 }
 
-// pause waits for d, less if a shutdown has begun (then the next attempt is the last) or outer is
-// closed, and reports whether there is to be no other attempt.
+// pause waits for d, less if outer is closed or a shutdown has begun (then the next attempt is the
+// last), and reports whether that has even ended.
 func (r *Runner) pause(d time.Duration, outer <-chan struct{}) (last, ended bool) {
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -289,12 +289,7 @@ func (r *Runner) pause(d time.Duration, outer <-chan struct{}) (last, ended bool
 		case <-outer:
 		}
 	}
-	select {
-	case <-outer:
-		return false, true
-	default:
-		return r.down.closing.Load(), r.live.Err() != nil
-	}
+	return r.down.closing.Load(), r.live.Err() != nil
 }
 
 // next is a new attempt, as a goroutine of the last may still hold on to its context. It is

@@ -255,10 +255,9 @@ func (l *List) giveUp() (left []Info) {
 		a.named = true
 		name(a)
 	}
-	l.queue.drop(func(a *attempt) bool {
+	l.queue.drop(func(*attempt) bool { return true }, func(a *attempt) {
 		name(a)
 		a.opts.tell(ErrShutdown)
-		return true
 	})
 	if l.running == nil && l.cleanup == nil {
 		r.lists.remove(l)

@@ -259,3 +259,39 @@ func TestEventsOfAListAreInOrderWhileTheHandlerAdds(t *testing.T) {
 	}
 	checkEndings(t, events.all())
 }
+
+func TestEventsOfWhatATaskAddsHaveTheOutcome(t *testing.T) {
+	run := newRunner(bgtasks.Config{})
+	var statuses []int
+	run.Observe(func(e bgtasks.Event) {
+		if e.Kind == bgtasks.Accepted || e.Kind == bgtasks.Refused {
+			statuses = append(statuses, e.Outcome.Status)
+		}
+	})
+	ctx, list := open(run)
+	add(t, ctx, "first", func(ctx context.Context) error {
+		assert.Error(t, bgtasks.Add(ctx, "bad", nil))
+		return bgtasks.Add(ctx, "second", nothing)
+	})
+	list.Start(bgtasks.Outcome{Status: 201, Sent: true})
+	drain(t, run)
+	assert.Equal(t, []int{0, 201, 201}, statuses)
+}
+
+func TestElapsedOfARetriedAttemptIsWithoutTheWaitFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		var elapsed []time.Duration
+		run.Observe(func(e bgtasks.Event) {
+			if e.Kind == bgtasks.Retried {
+				elapsed = append(elapsed, e.Elapsed)
+			}
+		})
+		ctx, list := open(run)
+		add(t, ctx, "task", func(context.Context) error { time.Sleep(time.Second); return errBroken },
+			bgtasks.Retry(2, func(int, error) (time.Duration, bool) { time.Sleep(time.Minute); return 0, true }))
+		list.Start(sent)
+		settle(t, run)
+		assert.Equal(t, []time.Duration{time.Second}, elapsed)
+	})
+}

@@ -3,6 +3,7 @@ package bgtasks_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,4 +186,26 @@ func TestForgetWhileAnotherGoroutineOfTheHandlerAdds(t *testing.T) {
 	s := run.Stats()
 	assert.EqualValues(t, taken, s.Forgotten)
 	assert.EqualValues(t, 200-taken, s.Succeeded)
+}
+
+func TestObserverThatCallsGoexitDoesNotBringAForgottenTaskBack(t *testing.T) {
+	run := newRunner(bgtasks.Config{})
+	run.Observe(func(e bgtasks.Event) {
+		if e.Kind == bgtasks.Forgotten {
+			runtime.Goexit()
+		}
+	})
+	ctx, list := open(run)
+	var j journal
+	add(t, ctx, "task", j.noting("task", nothing))
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		bgtasks.Forget(ctx, "task")
+	}()
+	<-over
+	list.Start(sent)
+	drain(t, run)
+	assert.Empty(t, j.all())
+	assert.Zero(t, run.Stats().Pending)
 }

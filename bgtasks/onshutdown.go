@@ -3,12 +3,13 @@ package bgtasks
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 )
 
 // OnShutdown has fn called when a shutdown of r begins, in a goroutine of its own, while the
-// tasks run on. Shutdown waits for it as it does for tasks, and adds its error to its own. It is
+// tasks run on. Shutdown waits for it as it does for tasks, and adds its error to its own (a *PanicError, if it panics). It is
 // for integrations that run something beside r which has to stop with it, within the same
 // time. fn is called once. Its context is that of the first Shutdown; it must return within a
 // second when that ends, and should by then have ended what it has given to Run.
@@ -52,7 +53,17 @@ func (h *hooks) begin(ctx context.Context, r *Runner) {
 	var running sync.WaitGroup
 	for _, fn := range h.fns {
 		running.Go(func() {
-			r.guard("function given to OnShutdown", func() { h.returned(fn(ctx)) })
+			r.guard("function given to OnShutdown", func() {
+				err := error(ErrGoexit)
+				defer func() {
+					if v := recover(); v != nil {
+						h.returned(&PanicError{Value: v, Stack: debug.Stack()})
+						panic(v)
+					}
+					h.returned(err)
+				}()
+				err = fn(ctx)
+			})
 		})
 	}
 	if len(h.fns) == 0 {
@@ -79,6 +90,11 @@ func (h *hooks) wait(ctx context.Context) error {
 	case <-h.done:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-h.done:
+		return nil
+	default:
 		return ctx.Err()
 	}
 }

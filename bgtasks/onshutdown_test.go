@@ -3,6 +3,7 @@ package bgtasks_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,4 +80,17 @@ func TestOnShutdownAndUnfinishedTasksAreBothTold(t *testing.T) {
 
 func TestOnShutdownNeedsAFunction(t *testing.T) {
 	assert.Panics(t, func() { newRunner(bgtasks.Config{}).OnShutdown(nil) })
+}
+
+func TestHookThatFailsInItsOwnWayFailsTheShutdown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fail func()
+		want string
+	}{"panics": {func() { panic("kaboom") }, "kaboom"}, "calls Goexit": {runtime.Goexit, bgtasks.ErrGoexit.Error()}} {
+		t.Run(name, func(t *testing.T) {
+			run := newRunner(bgtasks.Config{})
+			run.OnShutdown(func(context.Context) error { tc.fail(); return nil })
+			assert.ErrorContains(t, run.Shutdown(t.Context()), tc.want)
+		})
+	}
 }

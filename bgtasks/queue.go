@@ -99,21 +99,19 @@ func (q *queue) done(position int, state taskState) {
 func (q *queue) forget(name string, each func(*attempt)) int {
 	before := q.pending
 	q.drop(func(a *attempt) bool {
-		if a.name != name {
-			return false
-		}
-		each(a)
-		return true
-	})
+		return a.name == name
+	}, each)
 	return before - q.pending
 }
 
-// drop takes out the pending tasks for which out is true.
-func (q *queue) drop(out func(*attempt) bool) {
+// drop takes out the pending tasks for which out is true, and then tells each of it.
+func (q *queue) drop(out func(*attempt) bool, each func(*attempt)) {
 	for i := q.next; i < len(q.tasks); i++ {
 		if e := &q.tasks[i]; e.state == pending && out(e.task) {
+			a := e.task
 			e.task, e.state = nil, forgotten
 			q.pending--
+			each(a)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (l *List) refuse(ctx context.Context, own bool, name string, cause error) e
 			about = l.about(ctx)
 		}
 		about.Name = name
-		r.emit(Event{Kind: Refused, Info: about, Err: err})
+		r.emit(Event{Kind: Refused, Info: about, Outcome: *l.known(), Err: err})
 	})
 	if ok {
 		r.log(ctx, slog.LevelError, "bgtasks: task refused", about, errAttr(err), slog.Int64("more_refused", held))
@@ -88,6 +88,7 @@ var withoutList limiter
 func refuseWithoutList(ctx context.Context, name string) error {
 	err := fmt.Errorf("%w: task %q refused", ErrNoList, brief(name))
 	if ok, held := withoutList.allow(time.Now()); ok {
+		defer ignorePanic()
 		if ctx == nil {
 			ctx = context.Background()
 		}

@@ -17,8 +17,8 @@ import (
 //
 // The task sees the values of ctx and ends with it, by the same cause. No limit holds it up: the
 // caller sees to it that there are not too many, and they take places that Add finds taken
-// (Config.MaxPending). Neither does a shutdown before its deadline. When that has passed
-// Run returns ErrShutdown. Options that look at a request make no sense here: see CheckRun.
+// (Config.MaxPending). Neither does a shutdown before its deadline. When a shutdown has given tasks
+// up, Run returns ErrShutdown. Options that look at a request make no sense here: see CheckRun.
 func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) error {
 	o, err := runOptions(opts)
 	switch {
@@ -91,14 +91,16 @@ func (o *options) addedAt(c *clock, reading time.Duration) time.Time {
 	return o.apart.added
 }
 
-// outer is closed when no other attempt is to be made as the context given to Run has ended; nil for
-// tasks of Add.
+// outer is closed when the context given to Run has ended; nil for tasks of Add.
 func (o *options) outer() <-chan struct{} {
 	if o == nil || o.apart == nil {
 		return nil
 	}
 	return o.apart.ctx.Done()
 }
+
+// isOver reports that no other attempt is to be made as the context given to Run has ended.
+func (o *options) isOver() bool { return o != nil && o.apart != nil && o.apart.ctx.Err() != nil }
 
 func (o *options) tell(err error) {
 	if o != nil && o.apart != nil {

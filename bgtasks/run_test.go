@@ -156,3 +156,15 @@ func TestRunWithAContextThatHasEnded(t *testing.T) {
 	cancel(errBroken)
 	require.ErrorIs(t, run.Run(ctx, aboutStep, func(ctx context.Context) error { return context.Cause(ctx) }), errBroken)
 }
+
+func TestRunWhoseContextEndsInAnAttemptSaysNothingOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newRunner(bgtasks.Config{})
+		var seen journal
+		run.Observe(func(e bgtasks.Event) { seen.note(e.Kind.String()) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, run.Run(ctx, aboutStep, obedient(time.Hour), bgtasks.Retry(3, every(time.Hour))))
+		assert.Equal(t, []string{"accepted", "started", "finished"}, seen.all())
+	})
+}

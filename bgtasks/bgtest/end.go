@@ -24,7 +24,7 @@ func (k *Kit) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), k.deadline())
 	defer cancel()
 	now := k.now()
-	if !k.await(ctx, func() bool { return k.through(now, isHeldOrStruck) }) {
+	if !k.await(ctx, func() bool { return k.through(now, isHeldOrHangs) }) {
 		k.t.Errorf("at the end of the test: %v", k.tooLate())
 	}
 }

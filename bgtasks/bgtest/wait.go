@@ -8,10 +8,10 @@ import (
 
 // A list is one request's tasks, from the first that is added until all have ended.
 type list struct {
-	since  uint64 // in the kit's time
-	left   int
-	held   bool // its next task is
-	struck bool // its task is in a fault, and may hang there
+	since uint64 // in the kit's time
+	left  int
+	held  bool // its next task is
+	hangs bool // its task is in a fault that may have no end
 }
 
 // count keeps the lists.
@@ -86,8 +86,8 @@ func (k *Kit) through(now uint64, waiting func(*list) bool) bool {
 	return true
 }
 
-func isHeld(l *list) bool         { return l.held }
-func isHeldOrStruck(l *list) bool { return l.held || l.struck }
+func isHeld(l *list) bool        { return l.held }
+func isHeldOrHangs(l *list) bool { return l.held || l.hangs }
 
 func (k *Kit) anyHeld() bool {
 	for _, l := range k.lists {
