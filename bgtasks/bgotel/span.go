@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -89,7 +90,7 @@ func attributesOf(info bgtasks.Info) []attribute.KeyValue {
 		attrs = append(attrs, methodOf(info.Method))
 	}
 	if info.RequestID != "" {
-		attrs = append(attrs, keyRequestID.String(info.RequestID))
+		attrs = append(attrs, keyRequestID.String(text(info.RequestID, longestID)))
 	}
 	return attrs
 }
@@ -120,15 +121,29 @@ func methodOf(method string) attribute.KeyValue {
 // event for a panic only, as only that has something to add, the stack.
 func describe(span trace.Span, err error, failure string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(failure))
-	span.SetStatus(codes.Error, err.Error())
+	span.SetStatus(codes.Error, text(err.Error(), longestText))
 	var p *bgtasks.PanicError
 	if errors.As(err, &p) {
 		span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
 			semconv.ExceptionType(typeOf(p.Value)),
-			semconv.ExceptionMessage(fmt.Sprint(p.Value)),
+			semconv.ExceptionMessage(text(fmt.Sprint(p.Value), longestText)),
 			semconv.ExceptionStacktrace(string(p.Stack)),
 		))
 	}
+}
+
+const (
+	longestID   = 256 // as in log lines
+	longestText = 4096
+)
+
+// text is s, or its beginning, as OTLP takes it. What a client has chosen, such as a request ID, may be long
+// and need not be UTF-8, and then a whole export of spans fails.
+func text(s string, most int) string {
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // typeOf names the type of what a task panicked with.

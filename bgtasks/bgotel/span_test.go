@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgotel"
@@ -323,4 +325,28 @@ func TestErrorThatPanicsIsHandledAsItIsWithoutTelemetry(t *testing.T) {
 		assert.Equal(t, [2]int64{want.Failed, want.Panicked}, [2]int64{got.Failed, got.Panicked}, name)
 		assert.Equal(t, codes.Error, b.only("mail").Status.Code, name)
 	}
+}
+
+// As OTLP refuses a whole export for one of them.
+func TestWhatAClientChoosesIsShortAndUTF8InASpan(t *testing.T) {
+	b := instrument(t, bgtasks.Config{})
+	ctx, list := b.run.Open(context.Background(), bgtasks.Info{RequestID: "caf\xe9" + strings.Repeat("x", 100_000)})
+	bad := "no such name: \xff" + strings.Repeat("x", 100_000)
+	require.NoError(t, bgtasks.Add(ctx, "fails", func(context.Context) error { return errors.New(bad) }))
+	require.NoError(t, bgtasks.Add(ctx, "panics", func(context.Context) error { panic(bad) }))
+	list.Start(bgtasks.Outcome{Status: 201})
+	b.drain()
+	short := func(s string) {
+		t.Helper()
+		assert.True(t, utf8.ValidString(s))
+		assert.Less(t, len(s), 5000)
+	}
+	for _, name := range []string{"fails", "panics"} {
+		span := b.only(name)
+		short(span.Status.Description)
+		short(values(span.Attributes)["bgtasks.request.id"].(string))
+	}
+	panicked := b.only("panics").Events
+	require.Len(t, panicked, 1)
+	short(values(panicked[0].Attributes)["exception.message"].(string))
 }

@@ -3,6 +3,7 @@ package bgtest_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgtest"
+	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 )
 
 func TestHoldShowsTheStateRightAfterTheResponse(t *testing.T) {
@@ -168,4 +170,24 @@ func TestAShutdownWaitsForHeldTasksThatAreLetGo(t *testing.T) {
 		require.NoError(t, <-down)
 		k.WantRan("first", "second")
 	})
+}
+
+func TestHoldWithFewerPlacesThanLists(t *testing.T) {
+	k := bgtest.New(t, bgtasks.Config{MaxRunning: 1})
+	var ran []string
+	app := chimw.BackgroundTasks(k.Runner)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, bgtasks.Add(r.Context(), r.URL.Path, func(context.Context) error {
+			ran = append(ran, r.URL.Path)
+			return nil
+		}))
+	}))
+	k.Hold()
+	for _, path := range []string{"/1", "/2", "/3"} {
+		k.Do(app, httptest.NewRequest(http.MethodPost, path, nil))
+	}
+	assert.Empty(t, ran)
+	assert.Equal(t, "/1", k.Next())
+	assert.Equal(t, "/2", k.Next())
+	k.Release()
+	assert.Equal(t, []string{"/1", "/2", "/3"}, ran)
 }

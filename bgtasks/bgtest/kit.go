@@ -39,6 +39,7 @@ type Kit struct {
 	log *testLog
 
 	mu       sync.Mutex
+	places   int           // Config.MaxRunning, in effect
 	changed  chan struct{} // closed, and made anew, when anything below changes
 	record   record
 	lists    map[uint64]*list  // those with tasks that have not ended, by their ID
@@ -72,6 +73,7 @@ func New(t TestingT, cfg bgtasks.Config) *Kit {
 		cfg.Logger = k.log.logger()
 	}
 	k.Runner = bgtasks.New(cfg)
+	k.places = k.Runner.Snapshot(0).Config.MaxRunning
 	k.Runner.Observe(k.observe)
 	testhook.Install(k.Runner, k.aboutToStart)
 	t.Cleanup(k.end)
@@ -122,6 +124,7 @@ func (k *Kit) observe(e bgtasks.Event) {
 // aboutToStart holds a task, and returns what is to run in its place.
 func (k *Kit) aboutToStart(ctx context.Context, task func(context.Context) error) func(context.Context) error {
 	info, _ := bgtasks.InfoFrom(ctx)
+	k.reaches(info)
 	k.pass(ctx, info)
 	return k.withFault(info, task)
 }

@@ -8,10 +8,11 @@ import (
 
 // A list is one request's tasks, from the first that is added until all have ended.
 type list struct {
-	since uint64 // in the kit's time
-	left  int
-	held  bool // its next task is
-	hangs bool // its task is in a fault that may have no end
+	since  uint64 // in the kit's time
+	left   int
+	placed bool // has one of the places of those that run (Config.MaxRunning)
+	held   bool // its next task is
+	hangs  bool // its task is in a fault that may have no end
 }
 
 // count keeps the lists.
@@ -75,11 +76,27 @@ func (k *Kit) handled(since, now uint64) bool {
 	return true
 }
 
+// reaches notes that a task of the list is about to start.
+func (k *Kit) reaches(info bgtasks.Info) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.lists[info.ID]; l != nil {
+		l.placed = true
+	}
+}
+
 // through reports that the lists up to now have ended or are waiting for the test to let
-// them go on. Those that came later are not waited for: there may be no end of them.
+// them go on: some because others that do have all places. Those that came later are not waited
+// for: there may be no end of them.
 func (k *Kit) through(now uint64, waiting func(*list) bool) bool {
+	taken := 0
 	for _, l := range k.lists {
-		if l.since <= now && !waiting(l) {
+		if waiting(l) {
+			taken++
+		}
+	}
+	for _, l := range k.lists {
+		if l.since <= now && !waiting(l) && (l.placed || taken < k.places) {
 			return false
 		}
 	}
