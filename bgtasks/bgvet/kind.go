@@ -25,6 +25,7 @@ type scope struct {
 	code     ast.Node            // runs after the response
 	given    map[*types.Var]bool // contexts that were handed to Add
 	requests map[*types.Var]bool // parameters of code that are known to be requests
+	around   []*ast.FuncLit      // functions of the handler that are being looked into, code among them
 }
 
 // kindOf evaluates e by its type and by where its value comes from. In doubt it is
