@@ -202,7 +202,7 @@ func (ev *evaluation) callKind(call *ast.CallExpr, result int) kind {
 	switch {
 	case isFunc(callee, "context", "Background", "TODO"):
 		return background
-	case isFunc(callee, httpPath, "MaxBytesReader"):
+	case isFunc(callee, httpPath, "MaxBytesReader") && len(call.Args) == 3: // not f(g())
 		return ev.kind(call.Args[1], 0)
 	case isContext(ev.resultType(call, result)):
 		return ev.contextKind(call, callee)

@@ -209,3 +209,16 @@ func sends(w http.ResponseWriter, r *http.Request) {
 	call, _ := http.NewRequest("GET", "http://example.com", nil)
 	_ = bgtasks.Add(r.Context(), "task", outgoing{call: call}.send)
 }
+
+func limits(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, io.ReadCloser, int64) {
+	return w, r.Body, 10
+}
+
+// The results of one call are all three arguments.
+func limitedByOneCall(w http.ResponseWriter, r *http.Request) {
+	limited := http.MaxBytesReader(limits(w, r))
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		_, err := io.ReadAll(limited)
+		return err
+	})
+}
