@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"mime/multipart"
 	"net/http"
+	"shop"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/go-chi/chi/v5"
@@ -222,3 +223,24 @@ func limitedByOneCall(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 }
+
+// An order has been read: only what the standard library makes is known to read on.
+func newFromBody(w http.ResponseWriter, r *http.Request) {
+	order, err := shop.NewOrder(r.Body)
+	if err != nil {
+		return
+	}
+	sum, err := NewSum(r.Body)
+	if err != nil {
+		return
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		fmt.Println(order.ID, sum)
+		return nil
+	})
+	_ = bgtasks.Add(r.Context(), "task", bgtasks.Bind(take, order))
+}
+
+func NewSum(r io.Reader) (string, error) { return "", nil }
+
+func take(ctx context.Context, order shop.Order) error { return nil }
