@@ -73,6 +73,7 @@ func deferred(s *ast.DeferStmt) []*ast.CallExpr {
 		}
 	}
 	for _, s := range lit.Body.List {
+		last := mayEnd(s)
 		if branch, ok := s.(*ast.IfStmt); ok {
 			if b, ok := ast.Unparen(branch.Cond).(*ast.BinaryExpr); ok {
 				add(b.X)
@@ -85,8 +86,23 @@ func deferred(s *ast.DeferStmt) []*ast.CallExpr {
 		case *ast.AssignStmt:
 			add(s.Rhs...)
 		}
+		if last { // what follows is not always run
+			break
+		}
 	}
 	return calls
+}
+
+// mayEnd reports whether there is a return in a statement, of the function that it is in.
+func mayEnd(s ast.Stmt) bool {
+	found := false
+	ast.Inspect(s, func(n ast.Node) bool {
+		_, nested := n.(*ast.FuncLit)
+		_, ret := n.(*ast.ReturnStmt)
+		found = found || ret
+		return !found && !nested
+	})
+	return found
 }
 
 func (p *pkg) releaseOf(call *ast.CallExpr) (release, bool) {

@@ -113,6 +113,23 @@ func (c *counter) handler(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+func closedBeforeAReturn(w http.ResponseWriter, r *http.Request) {
+	f, err := os.Open("x")
+	if err != nil {
+		return
+	}
+	defer func() {
+		log := func(err error) { fmt.Println(err); return }
+		if err := f.Close(); err == nil {
+			return
+		}
+		log(err)
+	}()
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		return f.Sync() // want `f is released`
+	})
+}
+
 type parser struct{ lines *bufio.Scanner }
 
 func NewParser(r io.Reader) *parser { return &parser{bufio.NewScanner(r)} }
@@ -285,4 +302,23 @@ func summed(w http.ResponseWriter, r *http.Request) {
 		fmt.Println(sum)
 		return nil
 	})
+}
+
+func unlessHandedOn(w http.ResponseWriter, r *http.Request) {
+	f, err := os.Open("x")
+	if err != nil {
+		return
+	}
+	handed := false
+	defer func() {
+		if handed {
+			return
+		}
+		f.Close()
+	}()
+	handed = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		defer f.Close()
+		_, err := io.Copy(io.Discard, f)
+		return err
+	}) == nil
 }
