@@ -107,7 +107,7 @@ func (ev *evaluation) paramKind(v *types.Var, fn ast.Node) kind {
 		return harmless
 	case isWriter(v.Type()):
 		return writer
-	case isRequest(v.Type()):
+	case isRequest(v.Type()) && !ev.outgoing(v, nil):
 		return request
 	case isContext(v.Type()):
 		return ev.agreed(v)

@@ -95,6 +95,41 @@ func method(w http.ResponseWriter, r *http.Request) {
 	_ = bgtasks.Add(r.Context(), "task", job{req: r}.run)
 }
 
+func either(ctx context.Context, r *http.Request) error {
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
+}
+
+func handsOnEither(w http.ResponseWriter, r *http.Request) {
+	own, _ := http.NewRequest("GET", "http://example.com", nil)
+	_ = either(r.Context(), own)
+	_ = either(r.Context(), r)
+}
+
+func fromElsewhere(ctx context.Context, r *http.Request) error {
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
+}
+
+var hook = fromElsewhere
+
+func callsWhatOthersCall(ctx context.Context) {
+	own, _ := http.NewRequest("GET", "http://example.com", nil)
+	_ = fromElsewhere(ctx, own)
+}
+
+func NotCalledHere(ctx context.Context, r *http.Request) error {
+	r = r.WithContext(ctx)
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
+}
+
 // Near misses.
 
 func safeFields(w http.ResponseWriter, r *http.Request) {
@@ -244,3 +279,25 @@ func newFromBody(w http.ResponseWriter, r *http.Request) {
 func NewSum(r io.Reader) (string, error) { return "", nil }
 
 func take(ctx context.Context, order shop.Order) error { return nil }
+
+type client struct{ http *http.Client }
+
+func (c *client) later(ctx context.Context, out *http.Request) error {
+	out = out.WithContext(ctx)
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := c.http.Do(out.WithContext(ctx))
+		return err
+	})
+}
+
+// A request that all callers have made themselves is one to be sent.
+func sendsLater(w http.ResponseWriter, r *http.Request, c *client) {
+	out, err := http.NewRequest("POST", "http://example.com", nil)
+	if err != nil {
+		return
+	}
+	_ = c.later(r.Context(), out)
+	_ = sendsOn(r.Context(), c, out.Clone(r.Context()))
+}
+
+func sendsOn(ctx context.Context, c *client, out *http.Request) error { return c.later(ctx, out) }
