@@ -25,6 +25,7 @@ type scope struct {
 	code     ast.Node            // runs after the response
 	given    map[*types.Var]bool // contexts that were handed to Add
 	requests map[*types.Var]bool // parameters of code that are known to be requests
+	around   []*ast.FuncLit      // functions of the handler that are being looked into, code among them
 }
 
 // kindOf evaluates e by its type and by where its value comes from. In doubt it is
@@ -106,7 +107,7 @@ func (ev *evaluation) paramKind(v *types.Var, fn ast.Node) kind {
 		return harmless
 	case isWriter(v.Type()):
 		return writer
-	case isRequest(v.Type()):
+	case isRequest(v.Type()) && !ev.outgoing(v, nil):
 		return request
 	case isContext(v.Type()):
 		return ev.agreed(v)
@@ -201,7 +202,7 @@ func (ev *evaluation) callKind(call *ast.CallExpr, result int) kind {
 	switch {
 	case isFunc(callee, "context", "Background", "TODO"):
 		return background
-	case isFunc(callee, httpPath, "MaxBytesReader"):
+	case isFunc(callee, httpPath, "MaxBytesReader") && len(call.Args) == 3: // not f(g())
 		return ev.kind(call.Args[1], 0)
 	case isContext(ev.resultType(call, result)):
 		return ev.contextKind(call, callee)

@@ -3,6 +3,7 @@ package bgvet
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 )
 
 // A mention is a place in a task's code that refers to something of the request.
@@ -107,7 +108,10 @@ func (p *pkg) mentionsVia(t *task, s *scope, id *ast.Ident, v *types.Var, visit 
 	if lit == nil || inside(s.code, lit.Pos()) || inside(lit, s.code.Pos()) || p.isTask(lit) {
 		return
 	}
-	p.mentions(t, &scope{code: lit, given: s.given}, id, visit)
+	if slices.Contains(s.around, lit) || len(s.around) > 4 { // functions may call each other
+		return
+	}
+	p.mentions(t, &scope{code: lit, given: s.given, around: append(s.around, lit)}, id, visit)
 }
 
 func (p *pkg) isTask(code ast.Node) bool {

@@ -92,13 +92,20 @@ func hasMethods(iface *types.Interface, names ...string) bool {
 	return n == len(names)
 }
 
+// std are the first elements of the paths of the standard library. That there is no dot in one
+// says nothing: a module may be called "shop".
+var std = strings.Fields(`archive bufio builtin bytes cmp compress container context crypto
+	database debug embed encoding errors expvar flag fmt go hash html image index io iter log maps
+	math mime net os path plugin reflect regexp runtime slices sort strconv strings structs sync
+	syscall testing text time unicode unique unsafe weak`)
+
 // isStd reports whether a package is of the standard library.
 func isStd(pkg *types.Package) bool {
 	if pkg == nil {
 		return false
 	}
 	first, _, _ := strings.Cut(pkg.Path(), "/")
-	return !strings.Contains(first, ".")
+	return slices.Contains(std, first)
 }
 
 // callee is the function or the variable that a call calls, or nil.

@@ -17,6 +17,7 @@ type pkg struct {
 	params  map[*types.Var]ast.Node   // the *ast.FuncLit or *ast.FuncDecl whose parameter, receiver or result it is
 	sources map[*types.Var][]source   // where a variable, field or parameter gets its values
 	names   map[*types.Var]*ast.Ident // where a variable is declared
+	uses    map[*types.Func][]*ast.Ident
 	calls   []*ast.CallExpr
 	graphs  map[ast.Node]*cfg.CFG
 
@@ -41,6 +42,7 @@ func load(pass *analysis.Pass) *pkg {
 		params:  make(map[*types.Var]ast.Node),
 		sources: make(map[*types.Var][]source),
 		names:   make(map[*types.Var]*ast.Ident),
+		uses:    make(map[*types.Func][]*ast.Ident),
 		graphs:  make(map[ast.Node]*cfg.CFG),
 		passers: make(map[types.Object]map[int]way),
 	}
@@ -87,6 +89,9 @@ func (p *pkg) note(n ast.Node) {
 	case *ast.Ident:
 		if v, ok := p.pass.TypesInfo.Defs[n].(*types.Var); ok {
 			p.names[v] = n
+		}
+		if fn, ok := p.pass.TypesInfo.Uses[n].(*types.Func); ok && fn.Pkg() == p.pass.Pkg {
+			p.uses[fn.Origin()] = append(p.uses[fn.Origin()], n)
 		}
 	}
 }

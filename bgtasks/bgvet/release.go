@@ -73,6 +73,7 @@ func deferred(s *ast.DeferStmt) []*ast.CallExpr {
 		}
 	}
 	for _, s := range lit.Body.List {
+		last := mayEnd(s)
 		if branch, ok := s.(*ast.IfStmt); ok {
 			if b, ok := ast.Unparen(branch.Cond).(*ast.BinaryExpr); ok {
 				add(b.X)
@@ -85,8 +86,23 @@ func deferred(s *ast.DeferStmt) []*ast.CallExpr {
 		case *ast.AssignStmt:
 			add(s.Rhs...)
 		}
+		if last { // what follows is not always run
+			break
+		}
 	}
 	return calls
+}
+
+// mayEnd reports whether there is a return in a statement, of the function that it is in.
+func mayEnd(s ast.Stmt) bool {
+	found := false
+	ast.Inspect(s, func(n ast.Node) bool {
+		_, nested := n.(*ast.FuncLit)
+		_, ret := n.(*ast.ReturnStmt)
+		found = found || ret
+		return !found && !nested
+	})
+	return found
 }
 
 func (p *pkg) releaseOf(call *ast.CallExpr) (release, bool) {
@@ -221,9 +237,43 @@ func (p *pkg) builtAround(v *types.Var, path ast.Expr, target *types.Var) bool {
 			continue
 		}
 		for _, arg := range call.Args {
-			if p.variable(arg) == target && types.ExprString(ast.Unparen(arg)) == types.ExprString(path) && !isContext(p.typeOf(arg)) {
+			if p.variable(arg) == target && types.ExprString(ast.Unparen(arg)) == types.ExprString(path) && p.keeps(call, fn, arg) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// keeps reports whether what a constructor returns has its argument in it. Those of the
+// standard library are known to; others may only have read from it.
+func (p *pkg) keeps(call *ast.CallExpr, fn *types.Func, arg ast.Expr) bool {
+	t := p.typeOf(arg)
+	if t == nil || isContext(t) {
+		return false
+	}
+	result := p.resultType(call, 0)
+	return isStd(fn.Pkg()) || isInterface(result) && !types.Identical(result, errorType) || canHold(result, t, 0)
+}
+
+// canHold reports whether a value of type t can be one of type part, or have it in a field.
+func canHold(t, part types.Type, depth int) bool {
+	if t == nil || depth > 3 { // a type may have itself in a field
+		return false
+	}
+	if types.AssignableTo(part, t) {
+		return true
+	}
+	if ptr, ok := t.Underlying().(*types.Pointer); ok {
+		t = ptr.Elem()
+	}
+	s, ok := t.Underlying().(*types.Struct)
+	if !ok {
+		return false
+	}
+	for field := range s.Fields() {
+		if canHold(field.Type(), part, depth+1) {
+			return true
 		}
 	}
 	return false

@@ -113,6 +113,66 @@ func (c *counter) handler(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+func closedBeforeAReturn(w http.ResponseWriter, r *http.Request) {
+	f, err := os.Open("x")
+	if err != nil {
+		return
+	}
+	defer func() {
+		log := func(err error) { fmt.Println(err); return }
+		if err := f.Close(); err == nil {
+			return
+		}
+		log(err)
+	}()
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		return f.Sync() // want `f is released`
+	})
+}
+
+type parser struct{ lines *bufio.Scanner }
+
+func NewParser(r io.Reader) *parser { return &parser{bufio.NewScanner(r)} }
+
+type importer struct {
+	label  string
+	source struct{ r io.Reader }
+}
+
+func NewImporter(f *os.File) (i importer, err error) {
+	i.source.r = f
+	return i, nil
+}
+
+func importAll(ctx context.Context, i importer) error { return nil }
+
+type lister interface{ list() []string }
+
+func NewLister(tx *sql.Tx) (lister, error) { return nil, nil }
+
+// What a constructor of any package was handed may be in what it returns.
+func builtAround(w http.ResponseWriter, r *http.Request, db *sql.DB) {
+	f, err := os.Open("x")
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	tx, err := db.BeginTx(r.Context(), nil)
+	if err != nil {
+		return
+	}
+	defer tx.Rollback()
+	p := NewParser(f)
+	i, _ := NewImporter(f)
+	l, _ := NewLister(tx)
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		p.lines.Scan()        // want `p is released`
+		fmt.Println(l.list()) // want `l is released`
+		return nil
+	})
+	_ = bgtasks.Add(r.Context(), "task", bgtasks.Bind(importAll, i)) // want `i is released`
+}
+
 // Near misses.
 
 func (c *counter) locksAgain(w http.ResponseWriter, r *http.Request) {
@@ -194,4 +254,71 @@ func TestThatWaits(t *testing.T) {
 	f, _ := os.Open("x")
 	defer f.Close()
 	_ = bgtasks.Add(t.Context(), "task", func(ctx context.Context) error { return f.Sync() })
+}
+
+func NewNumber(ctx context.Context, tx *sql.Tx) (string, error) { return "", nil }
+
+type order struct {
+	number  string
+	created time.Time
+	parent  *order
+}
+
+func NewOrder(tx *sql.Tx) (*order, error) { return nil, nil }
+
+// What a function has made from something released is not always built around it.
+func newFromIt(w http.ResponseWriter, r *http.Request, db *sql.DB) {
+	tx, err := db.BeginTx(r.Context(), nil)
+	if err != nil {
+		return
+	}
+	defer tx.Rollback()
+	number, err := NewNumber(r.Context(), tx)
+	if err != nil {
+		return
+	}
+	order, err := NewOrder(tx)
+	if err != nil || tx.Commit() != nil {
+		return
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		fmt.Println(number, order.created, order.parent)
+		return nil
+	})
+	_ = bgtasks.Add(r.Context(), "task", bgtasks.Bind(mail, order))
+}
+
+func mail(ctx context.Context, o *order) error { return nil }
+
+func NewSum(r io.Reader) (string, error) { return "", nil }
+
+func summed(w http.ResponseWriter, r *http.Request) {
+	defer r.Body.Close()
+	sum, err := NewSum(r.Body)
+	if err != nil {
+		return
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		fmt.Println(sum)
+		return nil
+	})
+}
+
+func unlessHandedOn(w http.ResponseWriter, r *http.Request) {
+	f, err := os.Open("x")
+	if err != nil {
+		return
+	}
+	handed := false
+	defer func() {
+		if handed {
+			return
+		}
+		f.Close()
+	}()
+	handed = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		defer f.Close()
+		_, err := io.Copy(io.Discard, f)
+		return err
+	}) == nil
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"mime/multipart"
 	"net/http"
+	"shop"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/go-chi/chi/v5"
@@ -92,6 +93,41 @@ func (j job) run(context.Context) error {
 
 func method(w http.ResponseWriter, r *http.Request) {
 	_ = bgtasks.Add(r.Context(), "task", job{req: r}.run)
+}
+
+func either(ctx context.Context, r *http.Request) error {
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
+}
+
+func handsOnEither(w http.ResponseWriter, r *http.Request) {
+	own, _ := http.NewRequest("GET", "http://example.com", nil)
+	_ = either(r.Context(), own)
+	_ = either(r.Context(), r)
+}
+
+func fromElsewhere(ctx context.Context, r *http.Request) error {
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
+}
+
+var hook = fromElsewhere
+
+func callsWhatOthersCall(ctx context.Context) {
+	own, _ := http.NewRequest("GET", "http://example.com", nil)
+	_ = fromElsewhere(ctx, own)
+}
+
+func NotCalledHere(ctx context.Context, r *http.Request) error {
+	r = r.WithContext(ctx)
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := http.DefaultClient.Do(r) // want `r is handed on`
+		return err
+	})
 }
 
 // Near misses.
@@ -209,3 +245,59 @@ func sends(w http.ResponseWriter, r *http.Request) {
 	call, _ := http.NewRequest("GET", "http://example.com", nil)
 	_ = bgtasks.Add(r.Context(), "task", outgoing{call: call}.send)
 }
+
+func limits(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, io.ReadCloser, int64) {
+	return w, r.Body, 10
+}
+
+// The results of one call are all three arguments.
+func limitedByOneCall(w http.ResponseWriter, r *http.Request) {
+	limited := http.MaxBytesReader(limits(w, r))
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		_, err := io.ReadAll(limited)
+		return err
+	})
+}
+
+// An order has been read: only what the standard library makes is known to read on.
+func newFromBody(w http.ResponseWriter, r *http.Request) {
+	order, err := shop.NewOrder(r.Body)
+	if err != nil {
+		return
+	}
+	sum, err := NewSum(r.Body)
+	if err != nil {
+		return
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		fmt.Println(order.ID, sum)
+		return nil
+	})
+	_ = bgtasks.Add(r.Context(), "task", bgtasks.Bind(take, order))
+}
+
+func NewSum(r io.Reader) (string, error) { return "", nil }
+
+func take(ctx context.Context, order shop.Order) error { return nil }
+
+type client struct{ http *http.Client }
+
+func (c *client) later(ctx context.Context, out *http.Request) error {
+	out = out.WithContext(ctx)
+	return bgtasks.Add(ctx, "task", func(ctx context.Context) error {
+		_, err := c.http.Do(out.WithContext(ctx))
+		return err
+	})
+}
+
+// A request that all callers have made themselves is one to be sent.
+func sendsLater(w http.ResponseWriter, r *http.Request, c *client) {
+	out, err := http.NewRequest("POST", "http://example.com", nil)
+	if err != nil {
+		return
+	}
+	_ = c.later(r.Context(), out)
+	_ = sendsOn(r.Context(), c, out.Clone(r.Context()))
+}
+
+func sendsOn(ctx context.Context, c *client, out *http.Request) error { return c.later(ctx, out) }

@@ -174,3 +174,34 @@ func notATask(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = run(r.Context())
 }
+
+type node struct{ kids []*node }
+
+// Two functions that call each other, as of a visitor, have no end.
+func callEachOther(w http.ResponseWriter, r *http.Request) {
+	var visit, children func(*node)
+	visit = func(n *node) { children(n) }
+	children = func(n *node) {
+		for _, kid := range n.kids {
+			visit(kid)
+		}
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		visit(new(node))
+		return nil
+	})
+}
+
+func callEachOtherAndWrite(w http.ResponseWriter, r *http.Request) {
+	var even, odd func(n int)
+	even = func(n int) { odd(n - 1) } // want `w belongs to a response`
+	odd = func(n int) {
+		w.WriteHeader(n)
+		even(n - 1)
+	}
+	_ = bgtasks.Add(r.Context(), "task", func(ctx context.Context) error {
+		odd(3) // want `w belongs to a response`
+		even(4)
+		return nil
+	})
+}
