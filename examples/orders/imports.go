@@ -120,7 +120,7 @@ type stockDelivery struct {
 // updateStock can fail: an item may be unknown. Then nothing is put into stock.
 func updateStock(ctx context.Context, in stockDelivery) error {
 	return in.Store.tx(ctx, func(tx Tx) error {
-		for _, line := range in.Lines {
+		for _, line := range byItem(in.Lines) {
 			n, err := tx.Exec(ctx, `UPDATE items SET stock = stock + $1 WHERE id = $2`, line.Quantity, line.ID)
 			if err := orNone(n, err, &ItemError{line.ID}); err != nil {
 				return err

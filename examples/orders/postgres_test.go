@@ -126,6 +126,32 @@ func TestOrdersDoNotWaitForEachOtherOnPostgres(t *testing.T) {
 	assert.Equal(t, 1_000_000-400, stock(t, store, "pear"))
 }
 
+// Nor would an order and a delivery.
+func TestOrderAndDeliveryDoNotWaitForEachOtherOnPostgres(t *testing.T) {
+	t.Parallel()
+	store := openPostgres(t, newDatabase(t))
+	delivery := stockDelivery{store, []Line{{"pear", 1}, {"apple", 1}}}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				if !assert.NoError(t, store.TakeFromStock(t.Context(), []Line{{"apple", 1}, {"pear", 1}})) {
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for range 50 {
+				if !assert.NoError(t, updateStock(t.Context(), delivery)) {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 1_000_000, stock(t, store, "pear"))
+}
+
 // While the database is away no order is taken, which the client is told; then all goes on.
 func TestPostgresThatIsAwayForAMomentIsNoEnd(t *testing.T) {
 	t.Parallel()
