@@ -104,6 +104,20 @@ func TestWholeShopWorksOnPostgres(t *testing.T) {
 	}
 }
 
+// SQLite would take any bytes, Postgres takes only text.
+func TestWhatIsNoTextIsRefusedOnPostgres(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-database", newDatabase(t))
+	assertProblem(t, p.request("GET", "/customers/%ff", nil, nil), 422, "id")
+	assertProblem(t, p.request("GET", "/customers/%00", nil, nil), 422, "id")
+	assertProblem(t, p.request("DELETE", "/items/%ff", nil, nil), 404, "no such item")
+	assertProblem(t, p.request("DELETE", "/items/%00", nil, nil), 404, "no such item")
+	assertProblem(t, p.post(orderJSON(`[{"id": "a\u0000", "quantity": 1}]`)), 422, "items[0]: id")
+	for _, name := range []string{"caf\xe9.png", "a\x00.png"} {
+		assertProblem(t, p.upload(name, nil), 422, "name")
+	}
+}
+
 // Two orders of the same items, each in another order, would wait for each other.
 func TestOrdersDoNotWaitForEachOtherOnPostgres(t *testing.T) {
 	t.Parallel()
