@@ -207,6 +207,16 @@ func TestBadSettingIsSaidInOneLine(t *testing.T) {
 	}
 }
 
+// Without a folder to stay in, the stored steps would be removed with the temporary one.
+func TestDurableNeedsAPlaceThatStays(t *testing.T) {
+	_, err := configOf(nil, "-demo", "-durable")
+	require.ErrorContains(t, err, "-durable: needs -dir or -database")
+	for _, place := range []string{"-dir=shop", "-database=postgres://db.example/shop"} {
+		_, err := configOf(nil, "-durable", place)
+		assert.NoError(t, err)
+	}
+}
+
 func TestTwoBadSettingsAreOneLine(t *testing.T) {
 	_, err := configOf(map[string]string{"ORDERS_GRACE": "soon", "ORDERS_MAX_PENDING": "many"})
 	require.ErrorContains(t, err, "ORDERS_GRACE")
