@@ -148,7 +148,7 @@ func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
 }
 
 func (c *config) check() error {
-	for _, err := range []error{c.checkMail(), c.checkDurable(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits()} {
+	for _, err := range []error{c.checkMail(), c.checkDurable(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits(), c.checkPace()} {
 		if err != nil {
 			return err
 		}
@@ -206,6 +206,24 @@ func checkURL(name, value string) error {
 	u, err := url.Parse(value)
 	if value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return fmt.Errorf("-%s: not an http or https URL: %q", name, value)
+	}
+	return nil
+}
+
+// checkPace refuses a pace in which a task would do nothing but wait: it is part of the task's time.
+func (c *config) checkPace() error {
+	for _, limit := range []struct {
+		name string
+		time time.Duration
+	}{
+		{"mail-timeout", c.mailTimeout},
+		{"webhook-timeout", c.webhookTimeout},
+		{"crm-timeout", c.crmTimeout},
+		{"task-timeout", c.taskTimeout},
+	} {
+		if limit.time > 0 && c.pace >= limit.time {
+			return fmt.Errorf("-pace: must be less than -%s, of which it is a part: %v is not less than %v", limit.name, c.pace, limit.time)
+		}
 	}
 	return nil
 }

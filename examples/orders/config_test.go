@@ -165,6 +165,7 @@ var badSettings = []struct{ name, value, says string }{
 	{"crm-timeout", "0", "more than 0"},
 	{"task-timeout", "-1s", "0 or more"},
 	{"pace", "-1ms", "0 or more"},
+	{"pace", "5s", "less than -webhook-timeout"},
 	{"demo", "maybe", "maybe"},
 	{"debug", "ann", "user:password"},
 	{"debug", "ann:", "user:password"},
@@ -213,6 +214,16 @@ func TestDurableNeedsAPlaceThatStays(t *testing.T) {
 	require.ErrorContains(t, err, "-durable: needs -dir or -database")
 	for _, place := range []string{"-dir=shop", "-database=postgres://db.example/shop"} {
 		_, err := configOf(nil, "-durable", place)
+		assert.NoError(t, err)
+	}
+}
+
+// A task waits for its pace within its own time.
+func TestPaceLeavesTimeForEachTask(t *testing.T) {
+	for _, name := range []string{"mail-timeout", "webhook-timeout", "crm-timeout", "task-timeout"} {
+		_, err := configOf(nil, "-pace=300ms", "-"+name+"=300ms")
+		require.ErrorContains(t, err, "-pace: must be less than -"+name)
+		_, err = configOf(nil, "-pace=300ms", "-"+name+"=301ms")
 		assert.NoError(t, err)
 	}
 }
