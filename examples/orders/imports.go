@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"os"
@@ -76,11 +77,14 @@ func addCleanup(ctx context.Context, files ...string) error {
 	return err
 }
 
-// removeFiles removes all that it can, and reports the rest.
+// removeFiles removes all that it can, and reports the rest. What is not there was never made: the
+// handler has failed before.
 func removeFiles(_ context.Context, files []string) error {
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, os.Remove(file))
+		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
