@@ -71,7 +71,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
 	fs.BoolVar(&c.metrics, "metrics", false, "show metrics of the tasks and of the program, for Prometheus, at /metrics, for those who may see /debug/tasks")
-	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program; needs -dir or -database")
+	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program: give -dir or -database too, as what is in a temporary folder is removed at the end")
 	fs.StringVar(&c.database, "database", "", "`URL` of a Postgres database, for one program or several side by side: postgres://user:password@host/name, better in the environment (default: SQLite, orders.db in -dir, where files are in any case)")
 	fs.DurationVar(&c.lease, "lease", 30*time.Second, "with -durable: time after which an order's steps start even if its response was never sent")
 	fs.DurationVar(&c.rescue, "rescue", 0, "with -durable: time after which the steps of a killed program are taken up (default: what the steps may take and 15s)")
@@ -187,9 +187,6 @@ func (c *config) checkDurable() error {
 			return err
 		}
 	}
-	if c.durable && c.dir == "" && c.database == "" {
-		return errors.New("-durable: needs -dir or -database, as a temporary folder is removed at the end")
-	}
 	if c.riverUI && !c.durable {
 		return errors.New("-riverui: needs -durable, as it shows tasks that are stored")
 	}
@@ -201,6 +198,9 @@ func (c *config) checkDurable() error {
 	}
 	return nil
 }
+
+// forgets reports that what is stored of tasks goes with the temporary folder that it is in.
+func (c *config) forgets() bool { return c.durable && c.dir == "" && c.database == "" }
 
 func checkURL(name, value string) error {
 	u, err := url.Parse(value)

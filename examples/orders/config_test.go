@@ -208,16 +208,6 @@ func TestBadSettingIsSaidInOneLine(t *testing.T) {
 	}
 }
 
-// Without a folder to stay in, the stored steps would be removed with the temporary one.
-func TestDurableNeedsAPlaceThatStays(t *testing.T) {
-	_, err := configOf(nil, "-demo", "-durable")
-	require.ErrorContains(t, err, "-durable: needs -dir or -database")
-	for _, place := range []string{"-dir=shop", "-database=postgres://db.example/shop"} {
-		_, err := configOf(nil, "-durable", place)
-		assert.NoError(t, err)
-	}
-}
-
 // A task waits for its pace within its own time.
 func TestPaceLeavesTimeForEachTask(t *testing.T) {
 	for _, name := range []string{"mail-timeout", "webhook-timeout", "crm-timeout", "task-timeout"} {
@@ -225,6 +215,19 @@ func TestPaceLeavesTimeForEachTask(t *testing.T) {
 		require.ErrorContains(t, err, "-pace: must be less than -"+name)
 		_, err = configOf(nil, "-pace=300ms", "-"+name+"=301ms")
 		assert.NoError(t, err)
+	}
+}
+
+func TestDurableWithoutAPlaceThatStaysForgets(t *testing.T) {
+	for forgets, flags := range map[bool][][]string{
+		true:  {{"-durable"}, {"-demo", "-durable"}},
+		false: {{"-demo"}, {"-durable", "-dir=shop"}, {"-durable", "-database=postgres://db.example/shop"}},
+	} {
+		for _, f := range flags {
+			cfg, err := configOf(nil, f...)
+			require.NoError(t, err)
+			assert.Equal(t, forgets, cfg.forgets(), f)
+		}
 	}
 }
 

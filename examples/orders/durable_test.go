@@ -94,9 +94,9 @@ func TestDurableOrderThatIsHopelessIsAuditedAndGivenUp(t *testing.T) {
 // durableStore opens a store with a queue, as the program does, without a server.
 func durableStore(t *testing.T, flags ...string) (*Store, queue, *bgtasks.Runner) {
 	t.Helper()
-	cfg, err := configOf(nil, append(flags, "-lease", "10m", "-dir", t.TempDir())...)
+	cfg, err := configOf(nil, append(flags, "-lease", "10m")...)
 	require.NoError(t, err)
-	store, err := openStore(t.Context(), cfg, cfg.dir)
+	store, err := openStore(t.Context(), cfg, t.TempDir())
 	require.NoError(t, err)
 	f := testWorkflow(t, store)
 	runner := quietRunner(bgtasks.Config{})
