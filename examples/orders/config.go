@@ -71,7 +71,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (*con
 	fs.BoolVar(&c.demo, "demo", false, "all that it takes to look around: a receiver of webhooks and a CRM of its own, failing steps, a pace, short timeouts; each of these can still be set")
 	fs.StringVar(&c.debug, "debug", "", "`user:password` to show what the runner does at /debug/tasks; better in the environment than for all to see (default: not shown, or to all with -demo)")
 	fs.BoolVar(&c.metrics, "metrics", false, "show metrics of the tasks and of the program, for Prometheus, at /metrics, for those who may see /debug/tasks")
-	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program")
+	fs.BoolVar(&c.durable, "durable", false, "keep the steps of orders in the database until they are done, so that none is lost with the program: give -dir or -database too, as what is in a temporary folder is removed at the end")
 	fs.StringVar(&c.database, "database", "", "`URL` of a Postgres database, for one program or several side by side: postgres://user:password@host/name, better in the environment (default: SQLite, orders.db in -dir, where files are in any case)")
 	fs.DurationVar(&c.lease, "lease", 30*time.Second, "with -durable: time after which an order's steps start even if its response was never sent")
 	fs.DurationVar(&c.rescue, "rescue", 0, "with -durable: time after which the steps of a killed program are taken up (default: what the steps may take and 15s)")
@@ -148,7 +148,7 @@ func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
 }
 
 func (c *config) check() error {
-	for _, err := range []error{c.checkMail(), c.checkDurable(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits()} {
+	for _, err := range []error{c.checkMail(), c.checkDurable(), checkURL("webhook", c.webhook), checkURL("crm", c.crm), c.checkLimits(), c.checkPace()} {
 		if err != nil {
 			return err
 		}
@@ -199,10 +199,31 @@ func (c *config) checkDurable() error {
 	return nil
 }
 
+// forgets reports that what is stored of tasks goes with the temporary folder that it is in.
+func (c *config) forgets() bool { return c.durable && c.dir == "" && c.database == "" }
+
 func checkURL(name, value string) error {
 	u, err := url.Parse(value)
 	if value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return fmt.Errorf("-%s: not an http or https URL: %q", name, value)
+	}
+	return nil
+}
+
+// checkPace refuses a pace in which a task would do nothing but wait: it is part of the task's time.
+func (c *config) checkPace() error {
+	for _, limit := range []struct {
+		name string
+		time time.Duration
+	}{
+		{"mail-timeout", c.mailTimeout},
+		{"webhook-timeout", c.webhookTimeout},
+		{"crm-timeout", c.crmTimeout},
+		{"task-timeout", c.taskTimeout},
+	} {
+		if limit.time > 0 && c.pace >= limit.time {
+			return fmt.Errorf("-pace: must be less than -%s, of which it is a part: %v is not less than %v", limit.name, c.pace, limit.time)
+		}
 	}
 	return nil
 }

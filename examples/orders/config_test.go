@@ -165,6 +165,7 @@ var badSettings = []struct{ name, value, says string }{
 	{"crm-timeout", "0", "more than 0"},
 	{"task-timeout", "-1s", "0 or more"},
 	{"pace", "-1ms", "0 or more"},
+	{"pace", "5s", "less than -webhook-timeout"},
 	{"demo", "maybe", "maybe"},
 	{"debug", "ann", "user:password"},
 	{"debug", "ann:", "user:password"},
@@ -204,6 +205,29 @@ func TestBadSettingIsSaidInOneLine(t *testing.T) {
 			}
 			assert.ErrorContains(t, byFlag, bad.name)
 		})
+	}
+}
+
+// A task waits for its pace within its own time.
+func TestPaceLeavesTimeForEachTask(t *testing.T) {
+	for _, name := range []string{"mail-timeout", "webhook-timeout", "crm-timeout", "task-timeout"} {
+		_, err := configOf(nil, "-pace=300ms", "-"+name+"=300ms")
+		require.ErrorContains(t, err, "-pace: must be less than -"+name)
+		_, err = configOf(nil, "-pace=300ms", "-"+name+"=301ms")
+		assert.NoError(t, err)
+	}
+}
+
+func TestDurableWithoutAPlaceThatStaysForgets(t *testing.T) {
+	for forgets, flags := range map[bool][][]string{
+		true:  {{"-durable"}, {"-demo", "-durable"}},
+		false: {{"-demo"}, {"-durable", "-dir=shop"}, {"-durable", "-database=postgres://db.example/shop"}},
+	} {
+		for _, f := range flags {
+			cfg, err := configOf(nil, f...)
+			require.NoError(t, err)
+			assert.Equal(t, forgets, cfg.forgets(), f)
+		}
 	}
 }
 

@@ -67,8 +67,11 @@ func customerID(r *http.Request) (id string, err error) {
 	if r.URL.RawPath != "" {
 		id, err = url.PathUnescape(id)
 	}
-	if err != nil || len(id) > maxText || hasControl(id) {
-		return "", unprocessable("the customer's id is too long or has control characters in it")
+	if err != nil || len(id) > maxText || hasControl(id) || !isText(id) {
+		return "", unprocessable("the customer's id is too long, no text, or has control characters in it")
+	}
+	if id == "." || id == ".." { // at the end of the CRM's URL it would be another address
+		return "", unprocessable("the customer's id can't be %s", id)
 	}
 	return id, nil
 }

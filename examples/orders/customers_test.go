@@ -77,7 +77,9 @@ func TestBadCustomerIsRefused(t *testing.T) {
 	} {
 		assertProblem(t, p.sendJSON("PUT", "/customers/c-1", bad), 422, "")
 	}
-	assertProblem(t, p.sendJSON("PUT", "/customers/c%0A1", ann), 422, "id")
+	for _, id := range []string{"c%0A1", "%ff", "..", "%2E", "%2E%2E"} { // the last ones would end the CRM's URL
+		assertProblem(t, p.sendJSON("PUT", "/customers/"+id, ann), 422, "id")
+	}
 	assertProblem(t, p.request("GET", "/customers/c-1", nil, nil), 404, "no such customer")
 	require.EqualValues(t, 0, p.stop()["Accepted"])
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,6 +37,18 @@ func readExport(t *testing.T, data []byte) [][]string {
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
 	return rows
+}
+
+// What was not made needs no removal.
+func TestExportThatFailsIsCleanedUpAfter(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	store := openStoreFile(t, filepath.Join(p.dir, "orders.db"))
+	_, err := store.write.ExecContext(t.Context(), `ALTER TABLE orders RENAME TO elsewhere`)
+	require.NoError(t, err)
+	assertProblem(t, p.request("GET", "/export", nil, nil), 500, "")
+	assert.EqualValues(t, 1, p.stop()["Succeeded"], "the cleanup")
+	assert.Empty(t, p.temps())
 }
 
 // Whatever a client does, nothing of an export is left.

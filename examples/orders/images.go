@@ -43,8 +43,8 @@ func (a *api) uploadImage(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, unprocessable("user_id is not a number"))
 		return
 	}
-	if image.Name == "" || len(image.Name) > maxText {
-		fail(w, r, unprocessable("the file's name is missing or too long"))
+	if image.Name == "" || len(image.Name) > maxText || !isText(image.Name) {
+		fail(w, r, unprocessable("the file's name is missing, too long or no text"))
 		return
 	}
 	err = a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"os"
@@ -76,11 +77,14 @@ func addCleanup(ctx context.Context, files ...string) error {
 	return err
 }
 
-// removeFiles removes all that it can, and reports the rest.
+// removeFiles removes all that it can, and reports the rest. What is not there was never made: the
+// handler has failed before.
 func removeFiles(_ context.Context, files []string) error {
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, os.Remove(file))
+		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -120,7 +124,7 @@ type stockDelivery struct {
 // updateStock can fail: an item may be unknown. Then nothing is put into stock.
 func updateStock(ctx context.Context, in stockDelivery) error {
 	return in.Store.tx(ctx, func(tx Tx) error {
-		for _, line := range in.Lines {
+		for _, line := range byItem(in.Lines) {
 			n, err := tx.Exec(ctx, `UPDATE items SET stock = stock + $1 WHERE id = $2`, line.Quantity, line.ID)
 			if err := orNone(n, err, &ItemError{line.ID}); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -74,6 +75,9 @@ func checkName(name string) error {
 	return nil
 }
 
+// isText reports whether Postgres would store s, which SQLite always does.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
 // number is the {id} of a path; what is none is no such thing as well.
 func number(r *http.Request, none error) (int64, error) {
 	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
@@ -103,8 +107,8 @@ func (in *orderInput) check() error {
 		return unprocessable("items: there must be from 1 to %d", maxLines)
 	}
 	for i, line := range in.Items {
-		if line.ID == "" {
-			return unprocessable("items[%d]: id is missing", i)
+		if line.ID == "" || !isText(line.ID) {
+			return unprocessable("items[%d]: id is missing or no text", i)
 		}
 		if line.Quantity < 1 || line.Quantity > maxQuantity {
 			return unprocessable("items[%d]: quantity must be from 1 to %d", i, maxQuantity)

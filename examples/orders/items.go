@@ -44,8 +44,13 @@ func (a *api) createItem(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) deleteItem(w http.ResponseWriter, r *http.Request) {
+	id := chi.URLParam(r, "id")
+	if !isText(id) {
+		fail(w, r, errNoItem)
+		return
+	}
 	err := a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
-		item, err := deleteItem(ctx, tx, chi.URLParam(r, "id"))
+		item, err := deleteItem(ctx, tx, id)
 		return a.tellKeeper("Deleted item", item), err
 	})
 	if err != nil {
@@ -103,6 +108,8 @@ func insertItem(ctx context.Context, tx Tx, item Item) error {
 	return orNone(n, err, problem(http.StatusConflict, "there is an item of this id"))
 }
 
+var errNoItem = problem(http.StatusNotFound, "no such item")
+
 // deleteItem returns what it has deleted. Items that were ordered stay.
 func deleteItem(ctx context.Context, tx Tx, id string) (item Item, err error) {
 	var ordered bool
@@ -110,7 +117,7 @@ func deleteItem(ctx context.Context, tx Tx, id string) (item Item, err error) {
 		`SELECT id, name, stock, EXISTS (SELECT 1 FROM order_items WHERE item_id = items.id) FROM items WHERE id = $1`, id).
 		Scan(&item.ID, &item.Name, &item.Stock, &ordered)
 	if err != nil {
-		return item, orNotFound(err, problem(http.StatusNotFound, "no such item"))
+		return item, orNotFound(err, errNoItem)
 	}
 	if ordered {
 		return item, problem(http.StatusConflict, "this item was ordered")

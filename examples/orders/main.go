@@ -66,6 +66,9 @@ func run(cfg *config) (err error) {
 		return err
 	}
 	defer done()
+	if cfg.forgets() {
+		log.Warn("orders: -durable without -dir or -database: what is stored is in a temporary folder, which is removed at the end")
+	}
 
 	store, err := openStore(context.Background(), cfg, dir)
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
 )
@@ -39,14 +41,14 @@ func (e *RejectedError) Error() string {
 
 // sendJSON sends v once. Its time is limited by ctx. A durable task may have to send it again after
 // the program was killed: the receiver knows it by the key, which is the same each time.
-func sendJSON(ctx context.Context, client *http.Client, method, url string, v any) error {
+func sendJSON(ctx context.Context, client *http.Client, method, address string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return withoutURL(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if key := bgriver.Key(ctx); key != "" {
@@ -54,7 +56,7 @@ func sendJSON(ctx context.Context, client *http.Client, method, url string, v an
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return withoutURL(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
@@ -62,4 +64,14 @@ func sendJSON(ctx context.Context, client *http.Client, method, url string, v an
 		return &RejectedError{res.StatusCode}
 	}
 	return nil
+}
+
+// withoutURL is err without the URL that net/http puts into it: there may be a secret in that, and
+// what is recorded of a task is shown to everybody.
+func withoutURL(err error) error {
+	var named *url.Error
+	if errors.As(err, &named) {
+		return fmt.Errorf("has not answered: %w", named.Err)
+	}
+	return err
 }

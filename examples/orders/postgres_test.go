@@ -104,6 +104,20 @@ func TestWholeShopWorksOnPostgres(t *testing.T) {
 	}
 }
 
+// SQLite would take any bytes, Postgres takes only text.
+func TestWhatIsNoTextIsRefusedOnPostgres(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-database", newDatabase(t))
+	assertProblem(t, p.request("GET", "/customers/%ff", nil, nil), 422, "id")
+	assertProblem(t, p.request("GET", "/customers/%00", nil, nil), 422, "id")
+	assertProblem(t, p.request("DELETE", "/items/%ff", nil, nil), 404, "no such item")
+	assertProblem(t, p.request("DELETE", "/items/%00", nil, nil), 404, "no such item")
+	assertProblem(t, p.post(orderJSON(`[{"id": "a\u0000", "quantity": 1}]`)), 422, "items[0]: id")
+	for _, name := range []string{"caf\xe9.png", "a\x00.png"} {
+		assertProblem(t, p.upload(name, nil), 422, "name")
+	}
+}
+
 // Two orders of the same items, each in another order, would wait for each other.
 func TestOrdersDoNotWaitForEachOtherOnPostgres(t *testing.T) {
 	t.Parallel()
@@ -124,6 +138,32 @@ func TestOrdersDoNotWaitForEachOtherOnPostgres(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, 1_000_000-400, stock(t, store, "pear"))
+}
+
+// Nor would an order and a delivery.
+func TestOrderAndDeliveryDoNotWaitForEachOtherOnPostgres(t *testing.T) {
+	t.Parallel()
+	store := openPostgres(t, newDatabase(t))
+	delivery := stockDelivery{store, []Line{{"pear", 1}, {"apple", 1}}}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				if !assert.NoError(t, store.TakeFromStock(t.Context(), []Line{{"apple", 1}, {"pear", 1}})) {
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for range 50 {
+				if !assert.NoError(t, updateStock(t.Context(), delivery)) {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 1_000_000, stock(t, store, "pear"))
 }
 
 // While the database is away no order is taken, which the client is told; then all goes on.

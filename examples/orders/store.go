@@ -114,11 +114,14 @@ func (s *Store) TakeFromStock(ctx context.Context, lines []Line) error {
 	return s.tx(ctx, func(tx Tx) error { return takeFromStock(ctx, tx, lines) })
 }
 
-// takeFromStock goes by the items' IDs, so that of two orders on Postgres one waits for the other,
-// and not each for the other.
+// byItem is the order in which all go through the stock, so that of two on Postgres one waits for
+// the other, and not each for the other.
+func byItem(lines []Line) []Line {
+	return slices.SortedStableFunc(slices.Values(lines), func(a, b Line) int { return strings.Compare(a.ID, b.ID) })
+}
+
 func takeFromStock(ctx context.Context, tx Tx, lines []Line) error {
-	inOrder := slices.SortedStableFunc(slices.Values(lines), func(a, b Line) int { return strings.Compare(a.ID, b.ID) })
-	for _, line := range inOrder {
+	for _, line := range byItem(lines) {
 		n, err := tx.Exec(ctx, `UPDATE items SET stock = stock - $1 WHERE id = $2 AND stock >= $1`, line.Quantity, line.ID)
 		if err := orNone(n, err, fmt.Errorf("%w: %d of %q", ErrOutOfStock, line.Quantity, line.ID)); err != nil {
 			return err

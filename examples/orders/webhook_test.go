@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -73,6 +74,18 @@ func TestReceiverThatIsNotThereIsAnError(t *testing.T) {
 	addr := ln.Addr().String()
 	require.NoError(t, ln.Close())
 	require.ErrorContains(t, newWebhook("http://"+addr).Post(t.Context(), 1), "refused")
+}
+
+// Errors are shown to everybody, and whoever knows a webhook's URL can often post to it.
+func TestErrorDoesNotTellTheURL(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, url := range []string{gone.URL + "/secret?key=secret", "http://127.0.0.1:1/%zz/secret"} {
+		for _, err := range []error{newWebhook(url).Post(t.Context(), 1), newCRM(url).Put(t.Context(), "c-1", 1)} {
+			require.ErrorContains(t, err, "has not answered: ")
+			assert.NotContains(t, err.Error(), "secret")
+		}
+	}
 }
 
 func TestEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
