@@ -107,10 +107,15 @@ func addLeast(r *http.Request, name string, fn taskFunc) {
 
 func (l *least) finish() {
 	l.shut.Store(true)
-	if len(l.tasks) > 0 {
-		l.wg.Add(1)
-		go l.run()
+	if len(l.tasks) == 0 {
+		return
 	}
+	l.wg.Add(1)
+	if l.more < leastSent {
+		go l.run()
+		return
+	}
+	l.parent.Value(leastConnKey{}).(*leastConn).waiting = l
 }
 
 func (l *least) run() {

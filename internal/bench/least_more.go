@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,10 +23,14 @@ const (
 	// leastAccounts: a limit of what is pending, counts, a list of what is under way for a shutdown
 	// to name, and a lock, as a handler may add from several goroutines.
 	leastAccounts
+
+	// leastSent: no task starts before its response has been sent, as net/http tells (ConnState). This
+	// takes a server.
+	leastSent
 )
 
 func (m leastMore) String() string {
-	return [...]string{"", ", with times", ", with times and accounts"}[m]
+	return [...]string{"", ", with times", ", with times and accounts", ", with times and accounts, after the response"}[m]
 }
 
 type leastRecord struct {
@@ -86,5 +93,32 @@ func (b *leastBooks) end(l *least) {
 	}
 	if l.next != nil {
 		l.next.prev = l.prev
+	}
+}
+
+// A leastConn knows the tasks that wait for the response on its connection.
+type leastConn struct{ waiting *least }
+
+type leastConnKey struct{}
+
+// attachLeast has the server start them, of leastSent.
+func attachLeast(srv *http.Server) {
+	var conns sync.Map // net.Conn: *leastConn
+	srv.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		c := new(leastConn)
+		conns.Store(nc, c)
+		return context.WithValue(ctx, leastConnKey{}, c)
+	}
+	srv.ConnState = func(nc net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateIdle:
+			found, _ := conns.Load(nc)
+			if c := found.(*leastConn); c.waiting != nil {
+				go c.waiting.run()
+				c.waiting = nil
+			}
+		case http.StateClosed:
+			conns.Delete(nc)
+		}
 	}
 }

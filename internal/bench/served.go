@@ -15,6 +15,7 @@ func servedRows() []row {
 		{orders + "no task: CPU time", bare("the same"), "ns", noGoal(), 0, cpuPerRequest("none", "bare")},
 		{orders + "4 hand-written goroutines: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("goroutines", "bare")},
 		{orders + "4 tasks of the least, with times and accounts: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("least", "bare")},
+		{orders + "4 tasks of the least, with times and accounts, after the response: CPU time", "the same without them", "ns", noGoal(), 0, cpuPerRequest("least, sent", "bare")},
 		{orders + "1 goroutine without any safety: CPU time", "the same without it", "ns", noGoal(), 0, cpuPerRequest("goroutine", "bare")},
 		{orders + "4 tasks: time, saturated", bare("the same"), "ns", noGoal(), 0, func(b *bench) round {
 			n := b.scale(4000, 50)
@@ -29,19 +30,21 @@ func servedRows() []row {
 	return append(rows, connectionRows()...)
 }
 
-// cpuPerRequest compares two kinds of shop. The differences are small, so each round is made of
-// many short turns: what disturbs the machine for a while disturbs both.
+// cpuPerRequest compares two kinds of shop. The differences are small, so each round has processes of
+// its own, as two of one kind differ by some percent for as long as they live, and is made of many
+// short turns, so that what disturbs the machine for a while disturbs both.
 func cpuPerRequest(kind, other string) func(*bench) round {
 	return func(b *bench) round {
-		ours, base := b.launch(kind), b.launch(other)
 		turns, n := b.scale(16, 1), b.scale(1000, 50)
-		side := func(addr string) func() float64 {
+		side := func(kind string) func() float64 {
+			addr := b.launch(kind)
 			all, admin := b.clients(addr, 4), b.clients(addr, 1)[0]
 			saturate(all, 4*n, anOrder)
 			return func() float64 { return cpuFor(all, admin, n) }
 		}
-		turn := b.pair(side(ours), side(base))
 		return func() (x, y float64) {
+			defer b.close()
+			turn := b.pair(side(kind), side(other))
 			for range turns {
 				ours, base := turn()
 				x, y = x+ours/float64(turns), y+base/float64(turns)

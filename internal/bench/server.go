@@ -31,7 +31,7 @@ type shop struct {
 	tasks int           // no-op tasks for each order
 	other func() rival  // how they are run without our middleware
 	plain bool          // without our middleware
-	least bool          // with the least that the contract asks for instead
+	least leastMore     // with the least that the contract asks for instead; 0: no
 	heavy time.Duration // how long the task of /report computes
 	limit int           // Config.MaxRunning
 }
@@ -42,7 +42,8 @@ var shops = map[string]shop{
 	"four":        {tasks: 4},
 	"goroutine":   {tasks: 1, plain: true, other: unsafe},
 	"goroutines":  {tasks: 4, plain: true, other: safe},
-	"least":       {tasks: 4, plain: true, least: true},
+	"least":       {tasks: 4, plain: true, least: leastAccounts},
+	"least, sent": {tasks: 4, plain: true, least: leastSent},
 	"report":      {plain: true, heavy: 20 * time.Millisecond},
 	"report, 1":   {heavy: 20 * time.Millisecond, limit: 1},
 	"report, 2":   {heavy: 20 * time.Millisecond, limit: 2},
@@ -70,7 +71,7 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 			return nil
 		}
 	}
-	if s.least {
+	if s.least > 0 {
 		add = func(r *http.Request) error {
 			addLeast(r, "task", nothing)
 			return nil
@@ -82,8 +83,8 @@ func (s shop) router(run *bgtasks.Runner) http.Handler {
 	if !s.plain {
 		r.Use(chimw.BackgroundTasks(run))
 	}
-	if s.least {
-		r.Use(withLeast(leastAccounts))
+	if s.least > 0 {
+		r.Use(withLeast(s.least))
 	}
 	r.Use(middleware.Timeout(30 * time.Second))
 	r.Route("/orders", func(r chi.Router) {
@@ -157,6 +158,9 @@ func serve(kind string) error {
 	srv := &http.Server{Handler: h}
 	if attached {
 		chimw.Attach(srv)
+	}
+	if shops[kind].least == leastSent {
+		attachLeast(srv)
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
