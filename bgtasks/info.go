@@ -33,7 +33,7 @@ func InfoFrom(ctx context.Context) (Info, bool) {
 type Outcome struct {
 	Status   int   // 200 where the handler set none; 0 where there is no response (a panic, a hijacked connection)
 	Bytes    int64 // of the body, as written by the handler
-	Sent     bool  // handed to the operating system as a whole, as far as the server can know: see below
+	Sent     bool  // handed to the operating system as a whole, as far as the server can know
 	Hijacked bool  // the handler took the connection over
 	Panicked bool  // the handler panicked, other than with http.ErrAbortHandler
 	Aborted  bool  // the handler panicked with http.ErrAbortHandler or called runtime.Goexit

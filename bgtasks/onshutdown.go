@@ -9,9 +9,9 @@ import (
 )
 
 // OnShutdown has fn called when a shutdown of r begins, in a goroutine of its own, while the
-// tasks run on. Shutdown waits for it as it does for tasks, and adds its error to its own (a *PanicError, if it panics). It is
-// for integrations that run something beside r which has to stop with it, within the same
-// time. fn is called once. Its context is that of the first Shutdown; it must return within a
+// tasks run on. Shutdown waits for it as it does for tasks, and adds its error to its own (a
+// *PanicError, if it panics). It is for integrations that run something beside r which has to
+// stop with it, within the same time. fn is called once. Its context is that of the first Shutdown; it must return within a
 // second when that ends, and should by then have ended what it has given to Run.
 //
 // It panics for a nil fn, and once a shutdown has begun.

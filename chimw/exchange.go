@@ -15,7 +15,7 @@ type exchange struct {
 	host   host
 	writer writer
 	extra  extras
-	req    *http.Request // as passed on; nil once the handler has returned
+	req    *http.Request // as passed on; nil once the handler has returned, and no call of the writer is under way
 
 	next     *exchange // in conn's list
 	conn     *conn     // nil where the server is not attached, and once the list has started
@@ -66,7 +66,7 @@ func (x *exchange) finish(in *installation) {
 	if !x.hijacked && !x.panicked && !x.aborted {
 		x.writer.settled(http.StatusOK) // which net/http sends where the handler has set none
 	}
-	x.writer.seal()
+	empty := x.writer.seal()
 	x.giveBack()
 	switch {
 	case x.list.Len() > 0 && x.unheld(): // which spares a list some of what Await does
@@ -75,7 +75,9 @@ func (x *exchange) finish(in *installation) {
 	case x.list.Await(x.outcome()):
 		x.startWhenSent(in, w)
 	}
-	x.req = nil
+	if empty { // otherwise one of the writer's methods may be looking at it
+		x.req = nil
+	}
 	x.host.recycle()
 }
 

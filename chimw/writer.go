@@ -38,11 +38,13 @@ func (w *writer) outcome() bgtasks.Outcome {
 	return bgtasks.Outcome{Status: int(w.status.Load()), Bytes: w.bytes.Load()}
 }
 
-// seal ends the use of inner, which is the server's, and holds on to buffers of its own.
-func (w *writer) seal() {
-	if w.calls.seal() {
+// seal ends the use of inner, which is the server's, and holds on to buffers of its own. It reports
+// whether no call is under way.
+func (w *writer) seal() (empty bool) {
+	if empty = w.calls.seal(); empty {
 		w.inner = nil
 	}
+	return empty
 }
 
 // enter begins a call, and is false if it is to be kept out, which it reports. If it is true,
