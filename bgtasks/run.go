@@ -132,13 +132,14 @@ func (l *List) admit(a *attempt) error {
 	r := l.runner
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.live.Err() != nil {
-		return ErrShutdown
-	}
 	l.awaited.Store(true)
 	l.returned, l.phase = true, started
-	r.pending.Add(1)
 	l.enroll()
+	if r.down.over.Load() { // asked after the list has become visible to giveUp, as in accept
+		l.end()
+		return ErrShutdown
+	}
+	r.pending.Add(1)
 	l.queue.push(a)
 	l.counts().accepted.Add(1)
 	r.emit(Event{Kind: Accepted, Info: a.info()})

@@ -168,3 +168,37 @@ func TestRunWhoseContextEndsInAnAttemptSaysNothingOfAnother(t *testing.T) {
 		assert.Equal(t, []string{"accepted", "started", "finished"}, seen.all())
 	})
 }
+
+func TestRunThatMeetsAShutdownGivingUpIsRefused(t *testing.T) {
+	run := newRunner(bgtasks.Config{})
+	late, began := make(chan error, 1), make(chan struct{})
+	run.Observe(func(e bgtasks.Event) {
+		if e.Kind != bgtasks.Unfinished {
+			return
+		}
+		go func() { // the shutdown is naming tasks, and has cancelled none
+			late <- run.Run(context.Background(), aboutStep, func(ctx context.Context) error {
+				close(began)
+				<-ctx.Done()
+				return nil
+			})
+		}()
+		select {
+		case err := <-late:
+			late <- err
+		case <-began:
+			t.Error("it has begun, and nobody names it")
+		}
+	})
+	ctx, list := open(run)
+	add(t, ctx, "hangs", obedient(time.Hour))
+	list.Start(sent)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	var unfinished *bgtasks.ShutdownError
+	require.ErrorAs(t, run.Shutdown(over), &unfinished)
+	assert.Len(t, unfinished.Unfinished, 1)
+	require.ErrorIs(t, <-late, bgtasks.ErrShutdown)
+	assert.Equal(t, int64(1), run.Stats().Accepted)
+	drain(t, run)
+}

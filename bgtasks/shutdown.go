@@ -13,6 +13,7 @@ import (
 type shutdown struct {
 	closing atomic.Bool   // no new tasks from handlers
 	began   chan struct{} // closed with it
+	over    atomic.Bool   // nor any of Run: the tasks left are being named
 
 	mu         sync.Mutex
 	unfinished []Info // named so far
@@ -106,6 +107,7 @@ func (r *Runner) idle(ctx context.Context) error {
 func (r *Runner) giveUp(cause error) {
 	r.down.mu.Lock()
 	defer r.down.mu.Unlock()
+	r.down.over.Store(true)
 	for _, l := range r.lists.snapshot() {
 		r.down.unfinished = append(r.down.unfinished, l.giveUp()...)
 	}

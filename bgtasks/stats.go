@@ -6,7 +6,7 @@ import "sync/atomic"
 // moment. When nothing is in motion,
 // Accepted = Pending + Succeeded + Failed + Panicked + Skipped + Forgotten + Unfinished.
 type Stats struct {
-	Accepted  int64 // by Add
+	Accepted  int64 // by Add and Run
 	Refused   int64 // by Add, for whatever reason; without a list there is nobody to count
 	Pending   int64 // accepted and not ended: now
 	Running   int64 // lists that run: now
