@@ -71,6 +71,13 @@ func (a *attempt) elapsed() time.Duration {
 // run calls the task with its middleware around it, under its timeout. What panics in it is
 // the task's.
 func (a *attempt) run() error {
+	if a.opts.outer() != nil {
+		return a.runUntil(a.opts.apart.ctx)
+	}
+	return a.runWithin()
+}
+
+func (a *attempt) runWithin() error {
 	if d := a.timeout(); d > 0 {
 		return a.runFor(d)
 	}

@@ -17,8 +17,8 @@ import (
 //
 // The task sees the values of ctx and ends with it, by the same cause. No limit holds it up: the
 // caller sees to it that there are not too many, and they take places that Add finds taken
-// (Config.MaxPending). Neither does a shutdown before its deadline. When a shutdown has given tasks
-// up, Run returns ErrShutdown. Options that look at a request make no sense here: see CheckRun.
+// (Config.MaxPending). Neither does a shutdown before its deadline. Once a shutdown has given tasks
+// up, Run returns ErrShutdown; if its task runs by then it still returns what that does. Options that look at a request make no sense here: see CheckRun.
 func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) error {
 	o, err := runOptions(opts)
 	switch {
@@ -36,7 +36,7 @@ func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) e
 	l := new(List)
 	inside := l.Init(r, ctx, fixed{about.Route, about.Method, about.RequestID})
 	l.queue.startAfter(max(about.Position, 1) - 1)
-	a := newAttempt(l, inside, about.Name, endsWith(ctx, fn), o, about.Added.Sub(r.clock.start))
+	a := newAttempt(l, inside, about.Name, fn, o, about.Added.Sub(r.clock.start))
 	if err := l.admit(a); err != nil {
 		return err
 	}
@@ -111,20 +111,16 @@ func (o *options) tell(err error) {
 	}
 }
 
-// endsWith is fn in a context that also ends with ctx.
-func endsWith(ctx context.Context, fn Func) Func {
-	if ctx.Done() == nil {
-		return fn
+// runUntil is runWithin in a context that also ends with ctx, for the middleware too.
+func (a *attempt) runUntil(ctx context.Context) error {
+	own, cancel := context.WithCancelCause(a.Context)
+	defer cancel(nil)
+	if ctx.Err() != nil { // which AfterFunc would tell a moment later
+		cancel(context.Cause(ctx))
 	}
-	return func(own context.Context) error {
-		own, cancel := context.WithCancelCause(own)
-		defer cancel(nil)
-		if ctx.Err() != nil { // which AfterFunc would tell a moment later
-			cancel(context.Cause(ctx))
-		}
-		defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
-		return fn(own)
-	}
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	a.Context = own
+	return a.runWithin()
 }
 
 // admit is accept without limits, for a list that starts at once.

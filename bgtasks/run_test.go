@@ -157,6 +157,26 @@ func TestRunWithAContextThatHasEnded(t *testing.T) {
 	require.ErrorIs(t, run.Run(ctx, aboutStep, func(ctx context.Context) error { return context.Cause(ctx) }), errBroken)
 }
 
+func TestMiddlewareOfRunHasTheEndOfItsContextToo(t *testing.T) {
+	run := newRunner(bgtasks.Config{})
+	full := make(chan struct{})
+	run.Use(func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error {
+			select {
+			case full <- struct{}{}:
+				return next(ctx)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run.Run(ctx, aboutStep, nothing) }()
+	cancel(errBroken)
+	require.ErrorIs(t, <-ended, errBroken)
+}
+
 func TestRunWhoseContextEndsInAnAttemptSaysNothingOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run := newRunner(bgtasks.Config{})

@@ -96,10 +96,11 @@ func (m *metrics) count(c metric.Int64Counter, e bgtasks.Event, result, failure 
 	c.Add(context.Background(), 1, m.series.of(l).add...)
 }
 
-// waited and ran are called with the context of the attempt's span, for exemplars.
+// waited and ran are called with the context of the attempt's span, for exemplars. A durable task was added
+// by another clock, the database's.
 func (m *metrics) waited(ctx context.Context, info bgtasks.Info) {
 	l := labels{task: info.Name, route: info.Route}
-	m.wait.Record(ctx, info.Started.Sub(info.Added).Seconds(), m.series.of(l).record...)
+	m.wait.Record(ctx, max(0, info.Started.Sub(info.Added).Seconds()), m.series.of(l).record...)
 }
 
 func (m *metrics) ran(ctx context.Context, info bgtasks.Info, result, failure string, elapsed time.Duration) {

@@ -120,6 +120,17 @@ func TestTimesAreInSeconds(t *testing.T) {
 	})
 }
 
+// A durable task was added by the clock of the database.
+func TestTimeThatATaskWaitedIsNotNegative(t *testing.T) {
+	b := instrument(t, bgtasks.Config{})
+	about := bgtasks.Info{Name: "step", Added: time.Now().Add(time.Hour)}
+	require.NoError(t, b.run.Run(context.Background(), about, nothing))
+	b.drain()
+	wait := b.histogram("bgtasks.task.wait.duration")["step"]
+	assert.EqualValues(t, 1, wait.Count)
+	assert.Zero(t, wait.Sum)
+}
+
 func TestTimesCarryTheSpanAsAnExemplar(t *testing.T) {
 	b := instrument(t, bgtasks.Config{})
 	r := b.request()

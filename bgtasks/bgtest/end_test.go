@@ -157,6 +157,16 @@ func TestTheRunnerShutsDownInOrderWhenTheTestEnds(t *testing.T) {
 	})
 }
 
+func TestShutdownThatFailsFailsTheTest(t *testing.T) {
+	t.Parallel()
+	got := try(func(ft *fakeT) {
+		k := bgtest.New(ft, bgtasks.Config{})
+		k.Runner.OnShutdown(func(context.Context) error { return errDown })
+		k.Do(adding(k.Runner, add("task", nothing)), post())
+	})
+	assert.Contains(t, got.text(), errDown.Error())
+}
+
 // Not parallel, so that all goroutines are its own.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	got := try(func(ft *fakeT) {
