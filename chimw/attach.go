@@ -26,6 +26,7 @@ func Attach(srv *http.Server) {
 
 func contextHook(before func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, nc net.Conn) context.Context {
+		base := ctx
 		if before != nil {
 			if ctx = before(ctx, nc); ctx == nil {
 				return nil // net/http has a panic for that
@@ -34,7 +35,7 @@ func contextHook(before func(context.Context, net.Conn) context.Context) func(co
 		if c := connOf(ctx); c != nil && hashable(nc) && c.net == nc {
 			return ctx
 		}
-		return context.WithValue(ctx, connKey{}, conns.announce(nc))
+		return context.WithValue(ctx, connKey{}, conns.announce(base, nc))
 	}
 }
 

@@ -2,6 +2,7 @@ package chimw
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"reflect"
@@ -15,9 +16,11 @@ import (
 // handler that still runs).
 type conn struct {
 	net      net.Conn
-	known    atomic.Bool // StateNew has been seen: the hooks work
+	base     context.Context // http.Server.BaseContext's
+	known    atomic.Bool     // StateNew has been seen: the hooks work
 	hijacked atomic.Bool
 	gone     chan struct{} // closed with the connection, unless that is hijacked
+	protocol atomic.Int32  // see speaksHTTP2; 0 before it is known
 	ending   atomic.Int32  // HTTP/2 responses with tasks whose handler has returned, and whose stream goes on
 	epoch    atomic.Uint32 // how many responses have been sent; changed under mu
 
@@ -28,6 +31,25 @@ type conn struct {
 
 type connKey struct{}
 
+// Values of conn.protocol.
+const (
+	other = 1 + iota
+	http2
+)
+
+// speaksHTTP2 reports whether c does by what was negotiated with TLS. Without, nothing tells.
+func (c *conn) speaksHTTP2() bool {
+	known := c.protocol.Load()
+	if known == 0 {
+		known = other
+		if secure, ok := c.net.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+			known = http2
+		}
+		c.protocol.Store(known)
+	}
+	return known == http2
+}
+
 func connOf(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)
 	return c
@@ -35,6 +57,15 @@ func connOf(ctx context.Context) *conn {
 
 // attached is false where ConnState was assigned after Attach, so that nothing is heard.
 func (c *conn) attached() bool { return c != nil && c.known.Load() }
+
+func (c *conn) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
+}
 
 // startWhenIdle starts x's list when net/http has reported the connection idle or closed:
 // then the response has been handed to the operating system. It may have been reported
@@ -90,8 +121,8 @@ type connTable struct {
 const mostAnnounced = 64
 
 // announce makes a conn for nc.
-func (t *connTable) announce(nc net.Conn) *conn {
-	c := &conn{net: nc, gone: make(chan struct{})}
+func (t *connTable) announce(base context.Context, nc net.Conn) *conn {
+	c := &conn{net: nc, base: base, gone: make(chan struct{})}
 	if !hashable(nc) {
 		return c // cannot be found again: not attached
 	}

@@ -26,9 +26,12 @@
 //     the last frame has been written. On a machine whose processors are all busy a task
 //     can start before that;
 //   - on a connection that the handler has hijacked, when the handler returns;
-//   - whatever the protocol, when the response is stuck for Config.SendTimeout.
+//   - whatever the protocol, when the response is stuck for Config.SendTimeout. While it is copied from a
+//     connection that cannot be seen, nor, except on Linux, while it is sent from a file without TLS: both
+//     count as getting on.
 //
-// Without Attach the tasks start when the handler chain has returned and a settling time
+// Without Attach the tasks start when the handler chain has returned (or middleware outside that
+// has put a context of its own into the request, as chi's Timeout does) and a settling time
 // has passed, which is not after every response, and a warning says so once. With no
 // server at all (httptest.ResponseRecorder) they start when the middleware returns.
 //

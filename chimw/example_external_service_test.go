@@ -2,9 +2,11 @@ package chimw_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"time"
 
@@ -17,7 +19,10 @@ import (
 // syncUser tells the CRM at that address about the user of the request.
 func syncUser(ctx context.Context, crm string) error {
 	id := chi.URLParamFromCtx(ctx, "id")
-	return sendWebhook(ctx, webhook{crm + "/api/users/" + id, map[string]string{"id": id}})
+	if id == "." || id == ".." {
+		return errors.New("no user's ID: " + id)
+	}
+	return sendWebhook(ctx, webhook{crm + "/api/users/" + url.PathEscape(id), map[string]string{"id": id}})
 }
 
 func removeFile(_ context.Context, name string) error { return os.Remove(name) }

@@ -52,7 +52,7 @@ func createOrder(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := r.Context()
 	if err := errors.Join(
-		bgtasks.Add(ctx, "validate", bgtasks.Bind(validateOrder, o)),
+		bgtasks.Add(ctx, "validate", bgtasks.Bind(validateOrder, o), bgtasks.When(bgtasks.Outcome.OK)), // not after a 503
 		bgtasks.Add(ctx, "inventory", bgtasks.Bind(updateInventory, o), bgtasks.Needs("validate")),
 		bgtasks.Add(ctx, "confirm", bgtasks.Bind(sendConfirmation, o), bgtasks.Needs("inventory")),
 		bgtasks.Add(ctx, "fulfil", bgtasks.Bind(notifyFulfilment, o), bgtasks.Needs("inventory")),

@@ -27,7 +27,12 @@ func ExampleUploads() {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		image := r.MultipartForm.File["image"][0]
+		images := r.MultipartForm.File["image"]
+		if len(images) != 1 {
+			http.Error(w, "there must be one image", http.StatusUnprocessableEntity)
+			return
+		}
+		image := images[0]
 		_ = bgtasks.Add(r.Context(), "measure", func(context.Context) error {
 			file, err := image.Open()
 			if err != nil {

@@ -36,8 +36,9 @@ func begin(r *bgtasks.Runner, w http.ResponseWriter, req *http.Request) *exchang
 	if c := connOf(x.host.parent); c.attached() {
 		x.conn, x.epoch = c, c.epoch.Load()
 		// A connection that is taken over at the beginning: by middleware outside, or by
-		// golang.org/x/net/http2/h2c, which upgrades it and then serves this request.
-		x.late = c.hijacked.Load() && !x.writer.http2 || x.gaveUp(w)
+		// golang.org/x/net/http2/h2c, which upgrades it and then serves this request. Or one that speaks
+		// HTTP/2: a handler has made this request itself, of its own one's context.
+		x.late = !x.writer.http2 && (c.hijacked.Load() || c.speaksHTTP2()) || x.gaveUp(w)
 	}
 	return x
 }

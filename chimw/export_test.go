@@ -8,3 +8,10 @@ func MethodsOfWriterWith(set int) int { return int(methodsOf(withMethods[set](ne
 
 // ShutDownTasks is the part of Serve that comes after the server, until a deadline.
 var ShutDownTasks = shutDownTasks
+
+// WithoutPositions has it that a file's position does not tell how far sendfile has come, as on other systems than Linux.
+func WithoutPositions() (restore func()) {
+	was := positionTells
+	positionTells = false
+	return func() { positionTells = was }
+}

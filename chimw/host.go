@@ -38,7 +38,7 @@ func (h *host) init(x *exchange, w http.ResponseWriter, req *http.Request) {
 	h.parent, h.method = req.Context(), req.Method
 	h.route = chi.RouteContext(h.parent)
 	if h.route != nil && h.underTimeout(w) {
-		x.separate()
+		x.separate(req)
 	}
 	if form := req.MultipartForm; form != nil {
 		x.extra.get().uploads.had = form
@@ -124,8 +124,8 @@ func (h *host) recycle() {
 }
 
 // underTimeout reports that http.TimeoutHandler is somewhere outside: its writer is known by
-// what it lacks. It answers for a handler that takes too long, and returns while that still
-// runs.
+// what it lacks. (So does one that hides what it wraps, at little cost: see separate.) It answers for a handler that
+// takes too long, and returns while that still runs.
 func (h *host) underTimeout(w http.ResponseWriter) bool {
 	if _, limited := h.parent.Deadline(); !limited {
 		return false
@@ -141,14 +141,34 @@ func (x *exchange) gaveUp(w http.ResponseWriter) bool {
 
 // separate gives a request under http.TimeoutHandler a route context of its own: chi's may
 // belong to another request long before this one's handler returns.
-func (x *exchange) separate() {
+func (x *exchange) separate(req *http.Request) {
 	h, outer := &x.host, x.host.route
 	x.extra.get().outer = outer
 	h.route, h.ours = outer.Clone(), true
 	inOrder(h.parent)
-	if h.parent.Err() != nil { // and it may already: nothing in the copy can be trusted
+	if h.parent.Err() != nil && !isOf(h.route, req) { // and it may already
 		h.route = chi.NewRouteContext()
 	}
+}
+
+// isOf reports whether route, which may be half of one and half of another, is what routing has found for req, as far
+// as routing can go on by it: chi notes that in the request too, which is nobody else's.
+func isOf(route *chi.Context, req *http.Request) bool {
+	params := route.URLParams
+	if len(params.Keys) != len(params.Values) || route.RouteMethod != "" && route.RouteMethod != req.Method {
+		return false
+	}
+	if len(route.RoutePatterns) == 0 {
+		return route.RoutePath == ""
+	}
+	for _, key := range params.Keys {
+		value, own := route.URLParam(key), req.PathValue(key)
+		mounted := key == "*" && value == "" && route.RoutePath == "/"+own // the rest of the path is moved there
+		if value != own && !mounted {
+			return false
+		}
+	}
+	return route.RoutePattern() == req.Pattern
 }
 
 // margin before a timeout in which chi's route context is left alone.

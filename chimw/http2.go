@@ -1,7 +1,6 @@
 package chimw
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ type ends struct {
 // watchStream begins to listen, which must happen before the handler chain has returned. It
 // is nil where no writer in w has a CloseNotify: inside http.TimeoutHandler.
 func (x *exchange) watchStream(w http.ResponseWriter) *ends {
-	s, ctx := &x.extra.get().stream, x.host.parent
+	s := &x.extra.get().stream
 	s.once.Do(func() {
 		notifier, ok := find[closeNotifier](w)
 		if !ok {
@@ -42,8 +41,8 @@ func (x *exchange) watchStream(w http.ResponseWriter) *ends {
 		source := notifier.CloseNotify()
 		end := &ends{source: source, notify: make(chan bool, 1), over: make(chan struct{})}
 		go func() {
-			end.heard = hearEnd(ctx, source)
-			end.notify <- true
+			end.heard = x.hearEnd(source)
+			end.notify <- true // if it has not been heard the handler has returned: for one that it has left behind
 			close(end.over)
 		}()
 		s.end = end
@@ -51,20 +50,24 @@ func (x *exchange) watchStream(w http.ResponseWriter) *ends {
 	return s.end
 }
 
-// hearEnd waits for the end of the stream, and reports whether it has come.
-func hearEnd(ctx context.Context, source <-chan bool) bool {
+// hearEnd waits for the end of the stream, and reports whether it has come. The context's end is net/http's, or
+// that of middleware outside, which may come while the handler runs.
+func (x *exchange) hearEnd(source <-chan bool) bool {
 	select {
 	case <-source:
 		return true
-	case <-ctx.Done():
+	case <-x.host.parent.Done():
 	}
-	limit := time.NewTimer(streamEndLimit)
-	defer limit.Stop()
-	select {
-	case <-source:
-		return true
-	case <-limit.C:
-		return false
+	for {
+		returned := x.writer.calls.isSealed()
+		select {
+		case <-source:
+			return true
+		case <-time.After(streamEndLimit):
+			if returned {
+				return false
+			}
+		}
 	}
 }
 
@@ -79,7 +82,8 @@ func (x *exchange) speaksHTTP2(w http.ResponseWriter) bool {
 	return pushes
 }
 
-// streamEndLimit is how long after the end of its context a stream is listened to by all means. If
+// streamEndLimit is how long after the end of its context and its handler a stream is listened to by all means (up to
+// twice that, where the handler goes on after its context's end). If
 // nothing has been heard by then, the client may not have read the response to its end, or middleware
 // outside listens to CloseNotify as well, and the one value has gone there. See startUnheard.
 const streamEndLimit = time.Minute

@@ -6,10 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // timeoutPlacements are the places that http.TimeoutHandler can have, which runs what is in it
@@ -114,4 +117,68 @@ func TestTaskReadsItsOwnRequestWithTimeoutHandler(t *testing.T) {
 			test("too late", http.StatusServiceUnavailable, outliveTimeout)
 		}
 	}
+}
+
+// A request that is late already when it comes to the middleware has been routed all the same.
+func TestRequestThatIsLateBeforeTheMiddlewareKeepsItsParameters(t *testing.T) {
+	for _, p := range []servertest.Protocol{servertest.HTTP1, servertest.HTTP2} {
+		for name, ours := range map[string]func(chi.Router, *bgtasks.Runner, http.HandlerFunc){
+			"by With": func(r chi.Router, run *bgtasks.Runner, h http.HandlerFunc) {
+				r.With(chimw.BackgroundTasks(run)).Get("/shops/{shop}/orders/{id}", h)
+			},
+			"in a subrouter": func(r chi.Router, run *bgtasks.Runner, h http.HandlerFunc) {
+				r.Route("/shops/{shop}", func(r chi.Router) {
+					r.Use(chimw.BackgroundTasks(run))
+					r.Get("/orders/{id}", h)
+				})
+			},
+		} {
+			t.Run(name+" "+p.Name, func(t *testing.T) {
+				run, seen := silentRunner(), make(chan string, 2)
+				r := chi.NewRouter()
+				r.Use(outlivesItsTime)
+				ours(r, run, func(_ http.ResponseWriter, r *http.Request) {
+					seen <- chi.URLParam(r, "shop") + " " + chi.URLParam(r, "id")
+					assert.NoError(t, bgtasks.Add(r.Context(), "look", func(ctx context.Context) error {
+						info, _ := bgtasks.InfoFrom(ctx)
+						seen <- chi.URLParamFromCtx(ctx, "id") + " " + info.Route
+						return nil
+					}))
+				})
+				res, _, err := servertest.Start(t, p, timeoutOnDemand(r)).Get(t.Context(), "/shops/a/orders/7")
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+				assert.Equal(t, "a 7", bhReceive(t, seen, "the handler"))
+				assert.Equal(t, "7 /shops/{shop}/orders/{id}", bhReceive(t, seen, "the task"))
+				awaitIdle(t, run)
+			})
+		}
+	}
+}
+
+// outlivesItsTime is a middleware that is still at work when http.TimeoutHandler answers.
+func outlivesItsTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e := r.Context().Value(expiryKey{}).(*expiry)
+		close(e.passed)
+		<-e.returned
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A writer that hides what it wraps may be http.TimeoutHandler's, or not.
+func TestRequestThatIsLateKeepsItsParametersUnderAWriterThatHidesWhatItWraps(t *testing.T) {
+	run, id := silentRunner(), ""
+	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), time.Hour)
+			cancel()
+			next.ServeHTTP(struct{ http.ResponseWriter }{w}, r.WithContext(ctx))
+		})
+	})
+	r.With(chimw.BackgroundTasks(run)).Get("/orders/{id}", func(_ http.ResponseWriter, r *http.Request) { id = chi.URLParam(r, "id") })
+	_, _, err := servertest.Start(t, servertest.HTTP1, r).Get(t.Context(), "/orders/7")
+	require.NoError(t, err)
+	assert.Equal(t, "7", id)
 }

@@ -3,6 +3,7 @@ package chimw_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"testing"
@@ -183,4 +184,29 @@ func TestOutcomeIsNotKnownInTheHandler(t *testing.T) {
 	})
 	bhGet(t, servertest.Start(t, servertest.HTTP1, site), "/")
 	assert.False(t, bhReceive(t, known, "the handler"))
+}
+
+// A program may end the context of all its requests when it shuts down.
+func TestResponseIsSentThoughTheBaseContextHasEnded(t *testing.T) {
+	bhEach(t, func(t *testing.T, p servertest.Protocol) {
+		base, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		site, ran := bhNewSite(bgtasks.Config{}), make(chan bgtasks.Outcome, 1)
+		site.Get("/", func(w http.ResponseWriter, r *http.Request) {
+			bhAdd(t, r.Context(), "look", func(ctx context.Context) error {
+				o, _ := bgtasks.OutcomeFrom(ctx)
+				ran <- o
+				return nil
+			})
+			cancel()
+			<-r.Context().Done()
+			_, _ = io.WriteString(w, "all of it")
+		})
+		s := servertest.Start(t, p, site, servertest.Configure(func(srv *http.Server) {
+			srv.BaseContext = func(net.Listener) context.Context { return base }
+		}))
+		_, body := bhGet(t, s, "/")
+		assert.Equal(t, "all of it", body)
+		assert.True(t, bhReceive(t, ran, "the task").Sent)
+	})
 }

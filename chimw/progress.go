@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -40,6 +41,8 @@ func (c *calls) leave() {
 	}
 }
 
+func (c *calls) isSealed() bool { return c.Load()&sealedBit != 0 }
+
 // seal lets no more calls in, and reports whether none is under way.
 func (c *calls) seal() (empty bool) { return c.Or(sealedBit)%step < call }
 
@@ -62,20 +65,26 @@ func (w *writer) readFrom(src io.Reader) (int64, error) {
 		return 0, bgtasks.ErrResponseSent
 	}
 	inner := w.inner.(io.ReaderFrom)
-	if file := fileIn(src); file != nil {
+	file := fileIn(src)
+	switch {
+	case file != nil && (positionTells || w.x.req.TLS != nil): // with TLS it is read and written piece by piece
 		sending := &w.x.extra.get().file
 		sending.Store(&file)
 		defer sending.Store(nil)
 		defer w.calls.leave()
-	} else if special(src) {
+	case file != nil, special(src):
 		w.calls.leave()
-	} else {
+	default:
 		src = counted{src, &w.calls}
 		defer w.calls.leave()
 	}
 	n, err := inner.ReadFrom(src)
 	return n, w.wrote(n, err)
 }
+
+// positionTells says that sendfile moves a file's position as it goes on, and lets it be asked for. Elsewhere package
+// internal/poll sets it at the end, and on Windows asking waits for that.
+var positionTells = runtime.GOOS == "linux" || runtime.GOOS == "android"
 
 // fileIn returns the file that src is, by the marks by which package net knows one that it
 // can send with sendfile, if it is one with a position.

@@ -49,7 +49,11 @@ func (x *exchange) startWhenSent(in *installation, w http.ResponseWriter) {
 	}
 }
 
-func (x *exchange) noteGone() { x.gone = errors.Is(x.host.parent.Err(), context.Canceled) }
+// noteGone notes that the client has gone, which cancels the request's context. So does the end of
+// http.Server.BaseContext, with that of all others.
+func (x *exchange) noteGone() {
+	x.gone = errors.Is(x.host.parent.Err(), context.Canceled) && (x.conn == nil || x.conn.base.Err() == nil || x.conn.isGone())
+}
 
 // unheld reports that nothing is to be waited for.
 func (x *exchange) unheld() bool { return x.hijacked || !served(x.host.parent) }
@@ -69,7 +73,7 @@ func (x *exchange) startWhenSettled(in *installation, w http.ResponseWriter) {
 	ctx, end, c := x.host.parent, x.streamEnd(w), x.conn
 	switch {
 	case end == nil:
-		context.AfterFunc(ctx, func() { x.startAfter(blindSettle, 1) }) // net/http ends it when the handler chain has returned
+		context.AfterFunc(ctx, func() { x.startAfter(blindSettle, 1) }) // net/http ends its own when the handler chain has returned
 	case c == nil:
 		go func() {
 			if <-end.over; end.heard {

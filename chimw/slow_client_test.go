@@ -1,7 +1,9 @@
 package chimw_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
+	"github.com/chi-bgtasks/chi-bgtasks/chimw"
 	"github.com/chi-bgtasks/chi-bgtasks/internal/servertest"
 	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/assert"
@@ -101,4 +105,46 @@ func readSlowlyBesideAStalledClient(t *testing.T, p servertest.Protocol, answer 
 	assert.True(t, o.Sent)
 	assert.EqualValues(t, largeSize, o.Bytes)
 	assert.Empty(t, slow.book.mentioning(""))
+}
+
+// A positionless connection sends files as systems other than Linux do: their position moves at the end only.
+type positionless struct{ net.Conn }
+
+func (c positionless) ReadFrom(src io.Reader) (n int64, err error) {
+	limited := src.(*io.LimitedReader)
+	file := limited.R.(*os.File)
+	for piece := make([]byte, 4<<10); n < limited.N; {
+		size, err := file.ReadAt(piece[:min(int64(len(piece)), limited.N-n)], n)
+		if err != nil {
+			return n, err
+		}
+		if _, err := c.Write(piece[:size]); err != nil {
+			return n, err
+		}
+		n += int64(size)
+		<-time.After(20 * time.Millisecond) // a slow client
+	}
+	_, err = file.Seek(n, io.SeekCurrent)
+	limited.N = 0
+	return n, err
+}
+
+// Not parallel, as it is about all servers.
+func TestFileWhosePositionDoesNotTellIsNotTakenForStuck(t *testing.T) {
+	defer chimw.WithoutPositions()()
+	const size = 200 << 10
+	file := sparseFile(t, size)
+	site, ran := bhNewSite(bgtasks.Config{SendTimeout: 100 * time.Millisecond}), make(chan bgtasks.Outcome, 1)
+	site.Get("/", func(w http.ResponseWriter, r *http.Request) {
+		bhAdd(t, r.Context(), "look", func(ctx context.Context) error {
+			o, _ := bgtasks.OutcomeFrom(ctx)
+			ran <- o
+			return nil
+		})
+		http.ServeFile(w, r, file)
+	})
+	s := servertest.Start(t, servertest.HTTP1, site, servertest.WrapConn(func(c net.Conn) net.Conn { return positionless{c} }))
+	_, body := bhGet(t, s, "/")
+	assert.Len(t, body, size)
+	assert.True(t, bhReceive(t, ran, "the task").Sent)
 }

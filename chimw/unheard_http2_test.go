@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -134,4 +135,36 @@ func TestHTTP2TaskWaitsForAClientThatOpensItsWindowLate(t *testing.T) {
 	_, err = io.ReadAll(res.Body)
 	require.NoError(t, err)
 	assert.True(t, (<-ran).Sent)
+}
+
+// The context of the request can end long before its stream, by chi's Timeout for one.
+func TestHTTP2HandlerIsNotToldThatItsClientHasGoneWhenItsTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := bgtasks.New(bgtasks.Config{Logger: slog.New(slog.DiscardHandler), SendTimeout: 2 * time.Hour})
+		ctx, _ := attachedConn(t)
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		s := stream{httptest.NewRecorder(), make(chan bool, 1)}
+		ran := make(chan bgtasks.Outcome, 1)
+		h := chimw.BackgroundTasks(run)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			assert.NoError(t, bgtasks.Add(r.Context(), "look", func(ctx context.Context) error {
+				o, _ := bgtasks.OutcomeFrom(ctx)
+				ran <- o
+				return nil
+			}))
+			select {
+			case <-w.(interface{ CloseNotify() <-chan bool }).CloseNotify():
+				t.Error("it has been told")
+			case <-time.After(10 * time.Minute): // of the bubble's time
+			}
+		}))
+		r := httptest.NewRequestWithContext(limited, http.MethodGet, "/", nil)
+		r.ProtoMajor = 2
+		h.ServeHTTP(s, r)
+		returned := time.Now()
+		s.closed <- true
+		assert.True(t, (<-ran).Sent)
+		assert.Less(t, time.Since(returned), 20*time.Millisecond)
+		require.NoError(t, run.Wait(t.Context()))
+	})
 }
