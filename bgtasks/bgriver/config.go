@@ -18,9 +18,9 @@ type Config struct {
 	Tasks []Definition
 
 	// Lease is how long a unit waits at the most for the response of the request that has
-	// added it. 0: 30 seconds. Under 10 seconds it is refused: River makes scheduled jobs
-	// available up to 5 seconds early, and releasing a unit that may be about to start by
-	// itself could start it twice.
+	// added it. 0: 30 seconds. Under 10 seconds it is refused: in the last 6 seconds of its lease
+	// a unit is not released any more, as one that has started by itself could be started twice,
+	// should the database's clock be ahead.
 	Lease time.Duration
 
 	// River is River's own configuration: queues, retries, retention, timeouts, further
@@ -46,8 +46,9 @@ const (
 	defaultLease = 30 * time.Second
 	leastLease   = 10 * time.Second
 
-	// early is how long before its time River's scheduler can make a job available.
-	early = 5 * time.Second
+	// margin is how long before the end of its lease a unit is left alone: the lease is made by this
+	// process's clock, and ended by the database's.
+	margin = 6 * time.Second
 
 	// rescueMargin is what a unit gets, after its timeout, to return in.
 	rescueMargin = 15 * time.Second
@@ -58,7 +59,7 @@ func (c Config) lease() (time.Duration, error) {
 	case c.Lease == 0:
 		return defaultLease, nil
 	case c.Lease < leastLease:
-		return 0, fmt.Errorf("bgriver: Config.Lease %v: at least %v is needed, as River makes scheduled jobs available up to %v early: a unit could start before its response, or twice", c.Lease, leastLease, early)
+		return 0, fmt.Errorf("bgriver: Config.Lease %v: at least %v is needed, as units are not released in its last %v", c.Lease, leastLease, margin)
 	}
 	return c.Lease, nil
 }

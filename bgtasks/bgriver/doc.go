@@ -94,10 +94,10 @@
 //     units more time, raise both in every process before a step relies on it: until then, a unit
 //     that takes longer may be given to another process while it runs.
 //   - The machines' clocks must agree, to within a few seconds. A lease is made by the clock of
-//     the process that stores the unit, and ended by the leader's, up to 5 seconds early. If that
-//     is ahead by 20 seconds, a unit with a lease of 30 starts after 5, whether its response has
-//     been sent or not; if it is behind, a unit whose process died before the response waits for
-//     so much longer. If it is ahead of the database's by more than 15 seconds (by which
+//     the process that stores the unit, and ended by the database's. If that is ahead by 20 seconds,
+//     a unit with a lease of 30 starts after 10, whether its response has been sent or not; if it, or
+//     the leader's, is behind, a unit whose process died before the response waits for so much
+//     longer. If the leader's is ahead of the database's by more than 15 seconds (by which
 //     RescueStuckJobsAfter exceeds JobTimeout), a unit that needs all of its JobTimeout is given
 //     to another process while it runs.
 //

@@ -1,8 +1,10 @@
 package bgriver_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -23,8 +25,14 @@ type Order struct{ Item, Email string }
 // Two tasks, each defined once. The first does its work in the transaction that records it.
 var (
 	Reserve = bgriver.DefineTx("reserve", func(ctx context.Context, tx *sql.Tx, o Order) error {
-		_, err := tx.ExecContext(ctx, "UPDATE stock SET n = n - 1 WHERE item = ?", o.Item)
-		return err
+		taken, err := tx.ExecContext(ctx, "UPDATE stock SET n = n - 1 WHERE item = ? AND n > 0", o.Item)
+		if err != nil {
+			return err
+		}
+		if n, err := taken.RowsAffected(); err != nil || n == 0 {
+			return cmp.Or(err, errors.New("out of stock: "+o.Item))
+		}
+		return nil
 	})
 	SendMail = bgriver.Define("send mail", func(_ context.Context, o Order) error {
 		fmt.Println("mail to", o.Email)

@@ -60,11 +60,11 @@ func open[Tx any](ctx context.Context, db database[Tx], runner *bgtasks.Runner, 
 	if err := db.migrated(ctx, cfg.River.Schema); err != nil {
 		return nil, err
 	}
-	return e.start(cfg.riverConfig(e.jobTimeout, runner.Logger()))
+	return e.start(ctx, cfg.riverConfig(e.jobTimeout, runner.Logger()))
 }
 
 // start has River run the units, until the runner shuts down.
-func (e *engine[Tx]) start(cfg *river.Config) (*Queue[Tx], error) {
+func (e *engine[Tx]) start(ctx context.Context, cfg *river.Config) (*Queue[Tx], error) {
 	if cfg.Workers == nil {
 		cfg.Workers = river.NewWorkers()
 	}
@@ -76,11 +76,29 @@ func (e *engine[Tx]) start(cfg *river.Config) (*Queue[Tx], error) {
 	if e.client, err = river.NewClient(e.db.driver, cfg); err != nil {
 		return nil, fmt.Errorf("bgriver: Config.River: %w", err)
 	}
-	if err := e.client.Start(context.Background()); err != nil { // OnShutdown ends it
+	if err := e.stopWithRunner(); err != nil {
+		return nil, err
+	}
+	if err := e.client.Start(context.Background()); err != nil { // shutDown ends it
 		return nil, fmt.Errorf("bgriver: %w", err)
 	}
-	e.runner.OnShutdown(e.shutDown)
+	if e.stopping.Load() { // shutDown may have come before there was anything to stop
+		return nil, errors.Join(errTooLate, e.client.StopAndCancel(ctx))
+	}
 	return &Queue[Tx]{engine: e}, nil
+}
+
+var errTooLate = fmt.Errorf("bgriver: a queue is to be opened before the runner shuts down: %w", bgtasks.ErrShutdown)
+
+// stopWithRunner has the runner's shutdown stop River. OnShutdown panics once there is one.
+func (e *engine[Tx]) stopWithRunner() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errTooLate
+		}
+	}()
+	e.runner.OnShutdown(e.shutDown)
+	return nil
 }
 
 // Client is River's client, for what is River's: its user interface, jobs of other kinds,

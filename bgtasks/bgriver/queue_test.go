@@ -284,3 +284,23 @@ func cancelledBefore[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Empty(t, j.all())
 	assert.Empty(t, s.log.lines(t, "not released"))
 }
+
+// River's scheduler makes a job available up to five seconds before its time, for which it then waits.
+func TestUnitThatIsAvailableBeforeTheEndOfItsLeaseIsReleasedByItsResponse(t *testing.T) {
+	both(t, availableEarly[*sql.Tx], availableEarly[pgx.Tx])
+}
+
+func availableEarly[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	ctx, answer := s.request(t)
+	require.NoError(t, s.Add(ctx, step.With("x")))
+	b.must(t, "UPDATE river_job SET state = 'available'") // as the scheduler does
+	waits := s.jobs(t)[0].ScheduledAt
+	<-time.After(bgriver.Glance)
+	assert.Empty(t, j.all(), "it still waits")
+	answer()
+	s.until(t, rivertype.JobStateCompleted)
+	assert.Less(t, time.Now(), waits)
+}

@@ -35,9 +35,16 @@ type hold struct {
 func (e *engine[Tx]) hold(ctx context.Context) *hold {
 	now := time.Now()
 	h := &hold{began: now, until: now.Add(e.lease), release: e.release, over: e.releases.begin()}
+	made := false
+	defer func() {
+		if !made { // a context of the program's own may panic when it is asked
+			h.drop()
+		}
+	}()
 	var about bgtasks.Info
 	about, h.waits = bgtasks.AfterResponse(ctx, h.responseSent)
 	h.carries = newCarriage(ctx, about)
+	made = true
 	return h
 }
 
@@ -86,7 +93,6 @@ func (h *hold) drop() {
 // release makes the job available, unless its lease is nearly over: JobRetry after that would
 // run a unit again that has been run (with all its steps recorded, so to no effect).
 func (e *engine[Tx]) release(h *hold, id int64) {
-	const margin = early + time.Second
 	ctx, cancel := context.WithDeadline(context.Background(), h.until.Add(-margin))
 	defer cancel()
 	err := ctx.Err()
@@ -129,10 +135,14 @@ func (e *engine[Tx]) makeAvailable(ctx context.Context, h *hold, id int64) error
 	return err
 }
 
-// waitsFor is false for a job that is not the hold's, or does not wait any more.
+// waitsFor is false for a job that is not the hold's, or does not wait any more. River's scheduler makes
+// jobs available before their time, which they still wait for.
 func (h *hold) waitsFor(job *rivertype.JobRow) bool {
 	m, err := metadataOf(job)
-	return err == nil && m.Unit.Key == h.carries.Key && job.State == rivertype.JobStateScheduled
+	if err != nil || m.Unit.Key != h.carries.Key {
+		return false
+	}
+	return job.State == rivertype.JobStateScheduled || job.State == rivertype.JobStateAvailable && job.Attempt == 0 && job.ScheduledAt.After(time.Now())
 }
 
 // releases counts the holds that are not over, for a shutdown to wait for.

@@ -188,3 +188,47 @@ func addedDuringShutdown[Tx any](t *testing.T, b *base[Tx]) {
 	newer.until(t, rivertype.JobStateCompleted)
 	assert.ElementsMatch(t, []string{"step before", "step meanwhile"}, j.all())
 }
+
+func TestUnitWhoseContextPanicsHoldsUpNoShutdown(t *testing.T) {
+	both(t, contextPanics[*sql.Tx], contextPanics[pgx.Tx])
+}
+
+// A rudeContext panics when it is asked for something, the rude-th time.
+type rudeContext struct {
+	context.Context
+	asked, rude int
+}
+
+func (c *rudeContext) Value(key any) any {
+	if c.asked++; c.asked == c.rude {
+		panic("rude")
+	}
+	return c.Context.Value(key)
+}
+
+func contextPanics[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	step := j.noting("step")
+	s := b.site(t, quick(step))
+	for _, rude := range []int{1, 2} { // when it is asked for the list, and for the span
+		ctx, answer := s.request(t)
+		assert.PanicsWithValue(t, "rude", func() { _ = s.Add(&rudeContext{Context: ctx, rude: rude}, step.With("x")) }, "in the handler, whose context it is")
+		answer()
+	}
+	limited, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, s.run.Shutdown(limited))
+}
+
+func TestQueueThatIsOpenedAfterTheShutdownIsRefused(t *testing.T) {
+	both(t, openedTooLate[*sql.Tx], openedTooLate[pgx.Tx])
+}
+
+func openedTooLate[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	run := bgtasks.New(bgtasks.Config{Logger: quietLog})
+	require.NoError(t, run.Shutdown(t.Context()))
+	_, err := b.open(run, quick(j.noting("step")))
+	require.ErrorIs(t, err, bgtasks.ErrShutdown)
+	require.ErrorContains(t, err, "before the runner shuts down")
+}

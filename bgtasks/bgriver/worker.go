@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
@@ -19,8 +20,8 @@ type worker[Tx any] struct {
 }
 
 // Work is one attempt of a unit. What a step returns reaches River by way of ResumableStep,
-// which runs no further step after an error.
-func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) error {
+// which runs no further step after an error, and hooks and middleware of River's by Work's own error.
+func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) (failed error) {
 	m, err := metadataOf(job.JobRow)
 	if err != nil {
 		return err
@@ -39,11 +40,26 @@ func (w *worker[Tx]) Work(ctx context.Context, job *river.Job[unit]) error {
 			if err != nil && i > 0 {
 				w.forget(ctx, job)
 			}
-			return err
+			failed = storable(err)
+			return failed
 		})
 	}
-	return nil
+	return failed
 }
+
+// storable is err with a text that Postgres can store. One with a NUL in it, which may come from anywhere,
+// would fail the statement by which River records the ends of all units of a moment, and its repetitions.
+func storable(err error) error {
+	if err == nil || !strings.ContainsRune(err.Error(), 0) {
+		return err
+	}
+	return withoutNUL{err}
+}
+
+type withoutNUL struct{ error }
+
+func (e withoutNUL) Error() string { return strings.ReplaceAll(e.error.Error(), "\x00", "\uFFFD") }
+func (e withoutNUL) Unwrap() error { return e.error }
 
 // outlasted says so if it was the unit's time that was up: to the step, whose error this is, that is a
 // context that has ended, like any other.
@@ -97,9 +113,10 @@ func (w *worker[Tx]) task(d *definition, arg json.RawMessage, job *river.Job[uni
 	if d.txType == nil {
 		return func(ctx context.Context) error { return d.run(ctx, nil, arg) }
 	}
+	var over bool
 	var final error
 	return func(ctx context.Context) error {
-		if final != nil { // Retry does not know that it is of no use
+		if over { // Retry does not know that it is of no use, nor middleware that fails after its task has not
 			return final
 		}
 		done := false
@@ -112,7 +129,7 @@ func (w *worker[Tx]) task(d *definition, arg json.RawMessage, job *river.Job[uni
 			return err
 		})
 		if done || errors.Is(err, errOvertaken) {
-			final = err // with done, of the commit, which may have been: the next attempt of the unit sees
+			over, final = true, err // with done, of the commit, which may have been: the next attempt of the unit sees
 		}
 		return err
 	}

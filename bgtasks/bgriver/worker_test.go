@@ -197,7 +197,7 @@ func outlasts[Tx any](t *testing.T, b *base[Tx]) {
 	s := b.site(t, cfg)
 	require.NoError(t, s.With(river.InsertOpts{MaxAttempts: 1}).Add(t.Context(), first.With(""), endless.With("")))
 	jobs := s.until(t, rivertype.JobStateDiscarded)
-	const want = "longer than Config.River.JobTimeout (1s), which is for all its steps together: step 2 of 2, endless: context canceled"
+	const want = "longer than Config.River.JobTimeout (1s), which is for all its steps together: step 2 of 2, endless: context deadline exceeded"
 	assert.Contains(t, jobs[0].Errors[0].Error, want)
 	eventually(t, "the log line", func() bool { return len(s.log.lines(t, "given up")) > 0 })
 	assert.Contains(t, s.log.lines(t, "given up")[0]["error"], want)
@@ -301,4 +301,94 @@ func overtakenTx[Tx any](t *testing.T, b *base[Tx]) {
 	assert.Contains(t, jobs[0].Errors[0].Error, "gave the unit to another")
 	assert.EqualValues(t, 2, calls.Load())
 	assert.Len(t, b.done(t, "what"), 1)
+}
+
+// Postgres stores no NUL, and River records the ends of many units in one statement.
+func TestErrorWithANULInItIsRecordedAndHoldsUpNoOtherUnit(t *testing.T) {
+	both(t, errorWithNUL[*sql.Tx], errorWithNUL[pgx.Tx])
+}
+
+func errorWithNUL[Tx any](t *testing.T, b *base[Tx]) {
+	bad := bgriver.Define("bad", func(context.Context, string) error { return errors.New("answered: a\x00b") })
+	ugly := bgriver.Define("ugly", func(context.Context, string) error { panic("a\x00b") })
+	s := b.site(t, quick(bad, ugly))
+	once := s.With(river.InsertOpts{MaxAttempts: 1})
+	require.NoError(t, once.Add(t.Context(), bad.With("")))
+	require.NoError(t, once.Add(t.Context(), ugly.With("")))
+	for _, job := range s.until(t, rivertype.JobStateDiscarded) {
+		assert.Contains(t, job.Errors[0].Error, "a\uFFFDb")
+	}
+}
+
+func TestStepInATransactionIsDoneOnceThoughItsMiddlewareFailsAfterIt(t *testing.T) {
+	both(t, middlewareFails[*sql.Tx], middlewareFails[pgx.Tx])
+}
+
+func middlewareFails[Tx any](t *testing.T, b *base[Tx]) {
+	var calls atomic.Int32
+	fails := bgtasks.Middleware(func(next bgtasks.Func) bgtasks.Func {
+		return func(ctx context.Context) error {
+			if err := next(ctx); err != nil || calls.Add(1) > 1 {
+				return err
+			}
+			return errBroken
+		}
+	})
+	step := bgriver.DefineTx("step", func(ctx context.Context, tx Tx, _ string) error {
+		return b.exec(ctx, tx, "INSERT INTO done VALUES ('step')")
+	}, fails, bgtasks.Retry(3, bgtasks.Backoff(1, 1)))
+	s := b.site(t, quick(step))
+	require.NoError(t, s.Add(t.Context(), step.With("")))
+	s.until(t, rivertype.JobStateCompleted)
+	assert.Len(t, b.done(t, "what"), 1)
+}
+
+// Tracing, say, is a hook or middleware of River's.
+func TestRiversHooksAndMiddlewareSeeTheErrorOfAStep(t *testing.T) {
+	both(t, hooksSee[*sql.Tx], hooksSee[pgx.Tx])
+}
+
+func hooksSee[Tx any](t *testing.T, b *base[Tx]) {
+	var j journal
+	failing := bgriver.Define("failing", func(context.Context, string) error { return errBroken })
+	cfg := quick(failing)
+	cfg.River.Hooks = []rivertype.Hook{river.HookWorkEndFunc(func(_ context.Context, _ *rivertype.JobRow, err error) error {
+		j.note(fmt.Sprint("hook: ", errors.Is(err, errBroken)))
+		return err
+	})}
+	cfg.River.Middleware = []rivertype.Middleware{river.WorkerMiddlewareFunc(func(ctx context.Context, _ *rivertype.JobRow, work func(context.Context) error) error {
+		err := work(ctx)
+		j.note(fmt.Sprint("middleware: ", errors.Is(err, errBroken)))
+		return err
+	})}
+	s := b.site(t, cfg)
+	require.NoError(t, s.With(river.InsertOpts{MaxAttempts: 1}).Add(t.Context(), failing.With("")))
+	s.until(t, rivertype.JobStateDiscarded)
+	assert.ElementsMatch(t, []string{"hook: true", "middleware: true"}, j.all())
+}
+
+func TestUnitThatIsRetriedByHandAfterItsCancellationIsNotCancelledAgain(t *testing.T) {
+	both(t, retriedByHand[*sql.Tx], retriedByHand[pgx.Tx])
+}
+
+func retriedByHand[Tx any](t *testing.T, b *base[Tx]) {
+	var calls atomic.Int32
+	step := bgriver.Define("step", func(context.Context, string) error {
+		if calls.Add(1) == 1 {
+			return errBroken
+		}
+		return nil
+	})
+	s := b.site(t, quick(step))
+	require.NoError(t, s.With(river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}).Add(t.Context(), step.With("")))
+	id := s.jobs(t)[0].ID
+	_, err := s.Client().JobCancel(t.Context(), id)
+	require.NoError(t, err)
+	s.until(t, rivertype.JobStateCancelled)
+	require.NoError(t, s.run.Shutdown(t.Context())) // on Postgres it may hear of the cancellation later
+	newer := b.site(t, quick(step))
+	_, err = newer.Client().JobRetry(t.Context(), id)
+	require.NoError(t, err)
+	newer.until(t, rivertype.JobStateCompleted)
+	assert.EqualValues(t, 2, calls.Load())
 }
