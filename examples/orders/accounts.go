@@ -50,6 +50,10 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, err)
 		return
 	}
+	if !isText(in.Name) {
+		fail(w, r, errUnauthorized)
+		return
+	}
 	user, err := a.store.Authenticate(r.Context(), in)
 	if err != nil {
 		fail(w, r, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -49,9 +50,10 @@ func (a *api) putCustomer(w http.ResponseWriter, r *http.Request) {
 	}
 	c := Customer{ID: id, Name: in.Name, Email: in.Email, Sync: "pending"}
 	err = a.store.change(r.Context(), func(ctx context.Context, tx Tx) ([]followUp, error) {
-		return []followUp{{"sync customer", bgtasks.Bind(syncCustomer, customerSync{a.store, a.crm, c}), []bgtasks.Option{
+		sync := &customerSync{a.store, a.crm, c}
+		return []followUp{{"sync customer", bgtasks.Bind(syncCustomer, sync), []bgtasks.Option{
 			bgtasks.Timeout(a.crmTimeout),
-			recordEnd(func(ctx context.Context, failure error) error { return a.store.SyncEnded(ctx, id, failure) }),
+			recordEnd(func(ctx context.Context, failure error) error { return a.store.SyncEnded(ctx, sync.Customer, failure) }),
 		}}}, upsertCustomer(ctx, tx, c)
 	})
 	if err != nil {
@@ -89,12 +91,32 @@ func (a *api) getCustomer(w http.ResponseWriter, r *http.Request) {
 type customerSync struct {
 	Store    *Store
 	CRM      *CRM
-	Customer Customer
+	Customer Customer // as the CRM has been told
 }
 
-// syncCustomer tells the CRM. Its time is limited by ctx.
-func syncCustomer(ctx context.Context, in customerSync) error {
-	return in.CRM.Put(ctx, in.Customer.ID, map[string]string{"name": in.Customer.Name, "email": in.Customer.Email})
+// syncCustomer tells the CRM. Its time is limited by ctx. A customer can be changed again meanwhile, and the
+// CRM then hear of the changes in either order, or perhaps not: so the last to be heard tells it what is stored.
+func syncCustomer(ctx context.Context, in *customerSync) error {
+	for {
+		failure := in.CRM.Put(ctx, in.Customer.ID, map[string]string{"name": in.Customer.Name, "email": in.Customer.Email})
+		changed, err := in.update(ctx)
+		if err != nil || !changed || ctx.Err() != nil {
+			return errors.Join(failure, err)
+		}
+	}
+}
+
+// update has the task be about what is stored, and reports whether it was about something else.
+func (in *customerSync) update(ctx context.Context) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout) // the task's own may be over
+	defer cancel()
+	stored, err := in.Store.Customer(ctx, in.Customer.ID)
+	if err != nil {
+		return false, err
+	}
+	changed = stored.Name != in.Customer.Name || stored.Email != in.Customer.Email
+	in.Customer = stored
+	return changed, nil
 }
 
 func upsertCustomer(ctx context.Context, tx Tx, c Customer) error {
@@ -105,11 +127,12 @@ func upsertCustomer(ctx context.Context, tx Tx, c Customer) error {
 	return err
 }
 
-// SyncEnded records how it went.
-func (s *Store) SyncEnded(ctx context.Context, id string, failure error) error {
+// SyncEnded records how it went, unless c is no longer what is stored.
+func (s *Store) SyncEnded(ctx context.Context, c Customer, failure error) error {
 	state, text := ended("synced", failure)
-	_, err := s.write.ExecContext(ctx, `UPDATE customers SET sync = $1, sync_error = $2, synced_at = $3 WHERE id = $4`,
-		state, text, stamp(time.Now()), id)
+	_, err := s.write.ExecContext(ctx,
+		`UPDATE customers SET sync = $1, sync_error = $2, synced_at = $3 WHERE id = $4 AND name = $5 AND email = $6`,
+		state, text, stamp(time.Now()), c.ID, c.Name, c.Email)
 	return err
 }
 

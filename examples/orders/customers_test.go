@@ -83,3 +83,36 @@ func TestBadCustomerIsRefused(t *testing.T) {
 	assertProblem(t, p.request("GET", "/customers/c-1", nil, nil), 404, "no such customer")
 	require.EqualValues(t, 0, p.stop()["Accepted"])
 }
+
+// Two changes of a customer are told side by side; what is stored is what the CRM has in the end.
+func TestCustomerWhoIsChangedAgainIsSyncedAsStored(t *testing.T) {
+	t.Parallel()
+	answer, hold := held()
+	crm := startReceiver(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		switch n {
+		case 1:
+			answer(n, w, r)
+		case 2:
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	p := start(t, "-crm", crm.url, "-crm-timeout", "5m")
+	assert.Equal(t, 200, p.sendJSON("PUT", "/customers/c-1", ann).status)
+	eventually(t, "the CRM is told", func() bool { return len(crm.deliveries()) == 1 })
+	assert.Equal(t, 200, p.sendJSON("PUT", "/customers/c-1", map[string]string{"name": "Anne", "email": "anne@example.com"}).status)
+	assert.Equal(t, "failed", p.synced("/customers/c-1").Sync)
+	close(hold)
+	eventually(t, "the CRM is told again", func() bool { return len(crm.deliveries()) == 3 })
+	assert.JSONEq(t, `{"name": "Anne", "email": "anne@example.com"}`, string(crm.deliveries()[2].body))
+	eventually(t, "it is recorded", func() bool { return p.synced("/customers/c-1").Sync == "synced" })
+}
+
+func TestSlashAtTheEndOfACustomersIDIsPartOfIt(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	assert.Equal(t, 200, p.sendJSON("PUT", "/customers/a", ann).status)
+	assert.Equal(t, 200, p.sendJSON("PUT", "/customers/a%2F", map[string]string{"name": "Bob", "email": "bob@example.com"}).status)
+	assert.Equal(t, "Ann", p.synced("/customers/a").Name)
+	assert.Equal(t, "a/", p.synced("/customers/a%2F").ID)
+	assert.Equal(t, "Ann", p.synced("/customers/a/").Name, "one that is not escaped is stripped")
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
@@ -12,8 +13,8 @@ import (
 // define makes durable tasks of the functions in tasks.go. They run one after the other; each is
 // recorded when it is done, and not run again then. So what workflow.go says by Needs is true of
 // itself here, and for Retry there is River's schedule. The price of one unit for all: a mail that
-// can't be sent yet holds up the fulfilment behind it, which in memory it does not. Steps that are
-// nothing to each other are better added as units of their own.
+// can't be sent yet holds up the fulfilment behind it, which in memory it does not (one that is refused
+// for good does not either). Steps that are nothing to each other are better added as units of their own.
 //
 // Those that change the database do so in the transaction that records them: they are done once,
 // however often the program is killed. Those that talk to others can be done more than once, by
@@ -60,7 +61,11 @@ func (d *durable[T]) around(position int) bgtasks.Middleware {
 				step = fault
 			}
 			err := d.record(order.Order, position)(step)(ctx)
-			if hopeless(err) {
+			switch {
+			case isRefused(err): // recorded as failed; the goods are sent all the same, as they are in memory
+				slog.ErrorContext(ctx, "mail refused", "order", order.Order, "error", err)
+				return nil
+			case hopeless(err):
 				return d.giveUp(ctx, order.Order, err)
 			}
 			return err

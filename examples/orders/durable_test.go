@@ -91,6 +91,21 @@ func TestDurableOrderThatIsHopelessIsAuditedAndGivenUp(t *testing.T) {
 	})
 }
 
+// An address that the mail server refuses for good does not keep the goods back, nor does it in memory.
+func TestDurableOrderIsFulfilledThoughItsMailIsRefused(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, flags ...string) {
+		mail, hook := startMailServer(t), startReceiver(t, nil)
+		mail.refuse("you@example.com")
+		p := start(t, append(flags, "-smtp", mail.addr, "-webhook", hook.url)...)
+		got := p.processed(p.order(goodOrder))
+		assert.Equal(t, []string{"succeeded", "succeeded", "failed", "succeeded", "succeeded"}, states(got))
+		assert.Contains(t, got.Steps[2].Error, "nobody of that name")
+		assert.Len(t, got.Audit, 1)
+		assert.Len(t, hook.deliveries(), 1)
+	})
+}
+
 // durableStore opens a store with a queue, as the program does, without a server.
 func durableStore(t *testing.T, flags ...string) (*Store, queue, *bgtasks.Runner) {
 	t.Helper()

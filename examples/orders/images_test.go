@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -14,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -168,4 +171,27 @@ func TestSmallImageIsNotMadeLarger(t *testing.T) {
 	assert.Equal(t, image.Pt(3, 2), shrink(image.NewGray(image.Rect(0, 0, 3, 2))).Bounds().Size())
 	assert.Equal(t, image.Pt(160, 1), shrink(image.NewGray(image.Rect(0, 0, 10_000, 2))).Bounds().Size())
 	assert.Equal(t, image.Pt(80, 160), shrink(image.NewGray(image.Rect(0, 0, 200, 400))).Bounds().Size())
+}
+
+// patientPhoto is a JPEG of 512 x 512 pixels which goes over them n times, and says nothing of them.
+func patientPhoto(n int) []byte {
+	data := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
+	data = append(data, bytes.Repeat([]byte{1}, 64)...)                  // quantization
+	data = append(data, 0xff, 0xc2, 0, 11, 8, 2, 0, 2, 0, 1, 1, 0x11, 0) // a progressive frame of one component
+	data = append(data, 0xff, 0xc4, 0, 20, 0x10, 1)                      // a code of one bit: so many blocks are over
+	data = append(append(data, make([]byte, 15)...), 0xc0)
+	scan := []byte{0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0, 0, 7} // all 4096 of them
+	return append(append(data, bytes.Repeat(scan, n)...), 0xff, 0xd9)
+}
+
+func TestImageThatKeepsTheDecoderAtWorkEndsWithItsTask(t *testing.T) {
+	_, err := decodeUntil(t.Context(), bytes.NewReader(patientPhoto(1)))
+	require.NoError(t, err)
+	large := bytes.NewReader(patientPhoto(500_000))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("its time is over"))
+	defer cancel()
+	_, err = decodeUntil(ctx, large)
+	require.EqualError(t, err, "its time is over")
+	_, err = decodeUntil(ctx, bytes.NewReader(patientPhoto(1)))
+	require.EqualError(t, err, "its time is over", "and not that this is no image")
 }

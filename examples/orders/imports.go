@@ -112,6 +112,9 @@ func readDelivery(file string) ([]Line, error) {
 			row, _ := records.FieldPos(1)
 			return nil, unprocessable("line %d: not a quantity: %q", row, record[1])
 		}
+		if len(lines) == maxDelivery {
+			return nil, unprocessable("a delivery has at most %d lines", maxDelivery)
+		}
 		lines = append(lines, Line{record[0], quantity})
 	}
 }

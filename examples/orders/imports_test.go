@@ -31,12 +31,13 @@ func TestHandlerThatFailsIsCleanedUpAfter(t *testing.T) {
 		"apple,0\n":            "line 1: not a quantity",
 		"apple\n":              "wrong number of fields",
 		"apple,\"5\n":          "quote",
+		strings.Repeat("apple,5\n", maxDelivery+1): "at most 1000 lines",
 	} {
 		assertProblem(t, p.delivers(csv), 422, detail)
 	}
 	eventually(t, "the working files are gone", func() bool { return len(p.temps()) == 0 })
 	assert.Equal(t, 1_000_000, p.items()[0].Stock)
-	assert.EqualValues(t, 4, p.stop()["Succeeded"], "a cleanup each")
+	assert.EqualValues(t, 5, p.stop()["Succeeded"], "a cleanup each")
 }
 
 func TestDeliveryIsPutIntoStock(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 // maxBody and the limits below keep a request, and the tasks that it causes, small.
 const (
 	maxBody     = 1 << 20
-	maxLines    = 100
+	maxLines    = 100   // of an order
+	maxDelivery = 1_000 // lines
 	maxText     = 254
 	maxQuantity = 1_000_000
 )

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	netmail "net/mail"
 	"os"
@@ -133,10 +134,21 @@ func (s SMTP) Send(ctx context.Context, m *Mail) error {
 		return err
 	}
 	err = client.DialAndSendWithContext(ctx, msg)
+	if err != nil && msg.IsDelivered() { // the server has taken it: what went wrong is the goodbye
+		slog.WarnContext(ctx, "mail sent, but its connection did not end well", "error", err)
+		return nil
+	}
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return err
+}
+
+// isRefused reports that the server takes no mail for this recipient, and would not the next time either
+// (RFC 5321, 4.2.1: a reply of 5yz): there is nobody of that name, say.
+func isRefused(err error) bool {
+	var refused *mail.SendError
+	return errors.As(err, &refused) && refused.Reason == mail.ErrSMTPRcptTo && refused.ErrorCode() >= 500
 }
 
 // noLimit is longer than any mail is meant to take.

@@ -197,3 +197,28 @@ func TestHangingServerIsLeftAtTheEndOfTheContext(t *testing.T) {
 		})
 	}
 }
+
+// What follows the server's answer to the message is no matter: the customer has it.
+func TestMailThatTheServerHasTakenIsSentThoughTheConnectionBreaks(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		lines := bufio.NewScanner(conn)
+		fmt.Fprint(conn, "220 hello\r\n")
+		for lines.Scan() && lines.Text() != "DATA" {
+			fmt.Fprint(conn, "250 fine\r\n")
+		}
+		fmt.Fprint(conn, "354 data\r\n")
+		for lines.Scan() && lines.Text() != "." {
+			continue
+		}
+		fmt.Fprint(conn, "250 taken\r\n")
+	}()
+	require.NoError(t, SMTP{ln.Addr().String(), from}.Send(t.Context(), testMail()))
+}

@@ -116,6 +116,18 @@ func TestWhatIsNoTextIsRefusedOnPostgres(t *testing.T) {
 	for _, name := range []string{"caf\xe9.png", "a\x00.png"} {
 		assertProblem(t, p.upload(name, nil), 422, "name")
 	}
+	assertProblem(t, p.sendJSON("POST", "/login", credentials{"a\x00", "password"}), 401, "wrong")
+}
+
+// What a mail server answers can be in any encoding.
+func TestErrorThatIsNoTextIsRecordedOnPostgres(t *testing.T) {
+	t.Parallel()
+	store := openPostgres(t, newDatabase(t))
+	order := createTestOrder(t, store, Line{"apple", 1})
+	require.NoError(t, store.StepEnded(t.Context(), order.ID, 1, errors.New("550 bo\xeete\x00 inconnue")))
+	order, err := store.Order(t.Context(), order.ID)
+	require.NoError(t, err)
+	assert.Equal(t, "550 bo\uFFFDte\uFFFD inconnue", order.Steps[0].Error)
 }
 
 // Two orders of the same items, each in another order, would wait for each other.

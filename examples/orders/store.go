@@ -160,7 +160,9 @@ func ended(well string, failure error) (state string, text sql.NullString) {
 	if failure == nil {
 		return well, text
 	}
-	return "failed", sql.NullString{String: failure.Error(), Valid: true}
+	// What others have answered may be in it; Postgres stores text only: see isText.
+	reason := strings.ReplaceAll(strings.ToValidUTF8(failure.Error(), "\uFFFD"), "\x00", "\uFFFD")
+	return "failed", sql.NullString{String: reason, Valid: true}
 }
 
 // Audit writes down that the order's tasks are through, with what became of each. Steps

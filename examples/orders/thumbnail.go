@@ -41,11 +41,34 @@ func makeThumbnail(ctx context.Context, in thumbnail) error {
 		return err
 	}
 	defer upload.Close()
-	large, err := decodeImage(upload)
+	large, err := decodeUntil(ctx, upload)
 	if err != nil {
 		return err
 	}
 	return writeWhole(in.File, func(w io.Writer) error { return png.Encode(w, shrink(large)) })
+}
+
+// decodeUntil is decodeImage until ctx ends, whatever package image makes of that.
+func decodeUntil(ctx context.Context, file io.ReadSeeker) (image.Image, error) {
+	large, err := decodeImage(until{ctx, file})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return large, err
+}
+
+// until is a file that can be read until ctx ends. Decoders know no context, and a small file can
+// keep one at work for hours: a JPEG may go over its pixels as often as it likes.
+type until struct {
+	ctx context.Context
+	io.ReadSeeker
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.ReadSeeker.Read(p)
 }
 
 func decodeImage(r io.ReadSeeker) (image.Image, error) {

@@ -95,6 +95,7 @@ function listen() {
 	});
 	stream.addEventListener("error", () => {
 		if (!status.textContent.startsWith("The program")) status.textContent = "No connection. Trying again…";
+		if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000); // an answer that is no stream, of a proxy, say: it does not try again then
 	});
 }
 
