@@ -1,10 +1,15 @@
-# Targets are listed by `make help`. All of them work on a fresh clone with Go, git and make.
+# Targets are listed by `make help`. All of them work on a fresh clone with Go, git and make. The race detector
+# needs cgo, and that a C compiler (except on macOS): where there is none tests run without it, and say so.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MODULES     := $(sort $(dir $(shell git ls-files --cached --others --exclude-standard go.mod '*/go.mod')))
 
+RACE        := $(if $(or $(filter 1,$(shell go env CGO_ENABLED)),$(filter darwin,$(shell go env GOOS))),-race)
+
 # each runs a command in every module, stopping at the first that fails.
 each = @set -e; for dir in $(MODULES); do echo "== $$dir: $(strip $(1))"; (cd $$dir && $(1)); done
+
+norace = $(if $(RACE),,@echo "no C compiler (cgo): the race detector is left out")
 
 .PHONY: help
 help: ## list the targets
@@ -20,12 +25,14 @@ demo: ## take a tour of the example program by itself: what the client sees, bes
 
 .PHONY: test
 test: ## run all tests of all modules under the race detector, then those that it would disturb or slow down
-	$(call each, go test -race ./...)
+	$(call norace)
+	$(call each, go test $(RACE) ./...)
 	go test -run 'PlainGoroutine|Allocations|PendingListIsSmall|NoTaskIsLost' ./bgtasks ./chimw
 
 .PHONY: durable
 durable: ## kill processes with durable tasks 50 times under load, on SQLite and Postgres
-	cd bgtasks/bgriver && BGRIVER_KILLS=50 go test -race -count=1 -v -timeout 20m -run 'Killed|Outage' .
+	$(call norace)
+	cd bgtasks/bgriver && BGRIVER_KILLS=50 go test $(RACE) -count=1 -v -timeout 20m -run 'Killed|Outage' .
 
 .PHONY: short
 short: ## run the tests that take little time
@@ -38,12 +45,13 @@ suites: ## run the test suites of chi, cors and httprate with and without the mi
 .PHONY: fuzz
 FUZZTIME ?= 1m
 fuzz: ## fuzz every target for FUZZTIME, 1m
-	@set -e; for dir in bgtasks chimw internal/compat; do for target in $$(cd $$dir && go test -list '^Fuzz' . | grep '^Fuzz'); do \
+	@set -e; for dir in bgtasks chimw internal/compat; do listed=$$(cd $$dir && go test -list '^Fuzz' .); \
+		for target in $$(echo "$$listed" | grep '^Fuzz'); do \
 		echo "== $$dir: $$target"; \
 		(cd $$dir && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 3s .); done; done
 
 .PHONY: leaks
-leaks: ## run all tests with the profile of goroutines that can never go on, where this Go has it
+leaks: ## run the library's tests with the profile of goroutines that can never go on, where this Go has it
 	@if GOEXPERIMENT=goroutineleakprofile go version >/dev/null 2>&1; then \
 		GOEXPERIMENT=goroutineleakprofile go test ./...; else echo "skipped: this Go has no goroutineleakprofile"; fi
 
@@ -76,8 +84,8 @@ lint: ## vet and bgvet, staticcheck, gofmt, and whether go.mod is tidy and gener
 		for dir in $(MODULES); do echo "== $$dir: bgvetall ./..."; (cd $$dir && go vet -vettool=$$tool/bgvetall -scannererr=false ./...); done
 	$(call each, go run $(STATICCHECK) ./...)
 	$(call each, go mod tidy -diff)
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
-	@before=$$(cksum chimw/methodsets.go); go generate ./...; \
+	@set -e; unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	@set -e; before=$$(cksum chimw/methodsets.go); go generate ./...; \
 		if [ "$$before" != "$$(cksum chimw/methodsets.go)" ]; then echo "chimw/methodsets.go was not fresh: commit it"; exit 1; fi
 
 .PHONY: vuln

@@ -123,8 +123,8 @@ func test(dir string) (results, error) {
 			r.note(e.Action, e.Package+" "+e.Test, e.Output, e.Test == "")
 		}
 	}
-	if len(r.passed) == 0 && (err != nil || ctx.Err() != nil) && problems.Len() > 0 {
-		return r, fmt.Errorf("%w: %s", err, problems.Bytes())
+	if len(r.passed) == 0 && err != nil { // go test -json tells of what does not compile among the output
+		return r, fmt.Errorf("%w: %s%s", err, problems.Bytes(), out)
 	}
 	return r, nil
 }
