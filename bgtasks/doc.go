@@ -36,10 +36,10 @@
 //
 // # Log lines
 //
-// They go to Config.Logger: one at Error for each task that failed and for refusals (each kind at most once a second; without a
-// list, where there is no Config, to slog.Default), at Warn
-// for an attempt that is tried again, a task skipped because of another and a response that
-// is not sent in time, at Debug for a task that succeeded. The message is constant; what a
+// They go to Config.Logger: one at Error for each task that failed and for refusals (each kind at
+// most once a second; without a list, where there is no Config, to slog.Default), at Warn for an
+// attempt that is tried again, a task skipped because of another and a response that is not sent
+// in time, at Debug for a task that succeeded. The message is constant; what a
 // user may have had a hand in is in the attributes task, route, method, request_id, list,
 // position, attempt, error, duration and stack, which slog's handlers quote.
 //

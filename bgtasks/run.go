@@ -18,7 +18,8 @@ import (
 // The task sees the values of ctx and ends with it, by the same cause. No limit holds it up: the
 // caller sees to it that there are not too many, and they take places that Add finds taken
 // (Config.MaxPending). Neither does a shutdown before its deadline. Once a shutdown has given tasks
-// up, Run returns ErrShutdown; if its task runs by then it still returns what that does. Options that look at a request make no sense here: see CheckRun.
+// up, Run returns ErrShutdown; if its task runs by then it still returns what that does. Options
+// that look at a request make no sense here: see CheckRun.
 func (r *Runner) Run(ctx context.Context, about Info, fn Func, opts ...Option) error {
 	o, err := runOptions(opts)
 	switch {
