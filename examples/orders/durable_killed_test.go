@@ -99,6 +99,7 @@ func (c *customers) assertNothingLost(t *testing.T, store *Store, hook *receiver
 		require.Len(t, got.Steps, len(stepNames))
 		for i, step := range got.Steps {
 			require.Equal(t, "succeeded", step.State, "order %d: %s: %s", o.ID, step.Name, step.Error)
+			require.NotNil(t, step.StartedAt, "order %d: %s", o.ID, step.Name)
 			if i > 0 {
 				assert.False(t, step.StartedAt.Before(*got.Steps[i-1].EndedAt), "order %d: %s began too early", o.ID, step.Name)
 			}

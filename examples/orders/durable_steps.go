@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks"
 	"github.com/chi-bgtasks/chi-bgtasks/bgtasks/bgriver"
@@ -40,11 +41,11 @@ func (d *durable[T]) define() []*bgriver.Task[Order] {
 // inTx has the end of a step recorded for the order's JSON in the same transaction too.
 func (d *durable[T]) inTx(position int, work func(context.Context, Tx, Order) error) func(context.Context, T, Order) error {
 	return func(ctx context.Context, own T, o Order) error {
-		tx := d.tx(own)
+		tx, attempt := d.tx(own), attemptNow(ctx, o.ID, position)
 		if err := work(ctx, tx, o); err != nil {
 			return err
 		}
-		return stepEnded(ctx, tx, o.ID, position, nil)
+		return stepEnded(ctx, tx, attempt, nil)
 	}
 }
 
@@ -88,11 +89,12 @@ func hopeless(err error) bool {
 func (d *durable[T]) giveUp(ctx context.Context, order int64, reason error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	last := Attempt{Order: order, Position: len(stepNames), Number: 1, Began: time.Now()}
 	err := d.store.tx(ctx, func(tx Tx) error {
 		return errors.Join(
-			stepStarted(ctx, tx, order, len(stepNames), 1),
+			stepStarted(ctx, tx, last),
 			audit(ctx, tx, order, len(stepNames)),
-			stepEnded(ctx, tx, order, len(stepNames), nil))
+			stepEnded(ctx, tx, last, nil))
 	})
 	if err != nil {
 		return errors.Join(reason, err) // which is not hopeless: River tries the step again, and so this

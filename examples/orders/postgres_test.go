@@ -124,7 +124,7 @@ func TestErrorThatIsNoTextIsRecordedOnPostgres(t *testing.T) {
 	t.Parallel()
 	store := openPostgres(t, newDatabase(t))
 	order := createTestOrder(t, store, Line{"apple", 1})
-	require.NoError(t, store.StepEnded(t.Context(), order.ID, 1, errors.New("550 bo\xeete\x00 inconnue")))
+	require.NoError(t, store.StepEnded(t.Context(), attempt(order.ID, 1, 1), errors.New("550 bo\xeete\x00 inconnue")))
 	order, err := store.Order(t.Context(), order.ID)
 	require.NoError(t, err)
 	assert.Equal(t, "550 bo\uFFFDte\uFFFD inconnue", order.Steps[0].Error)

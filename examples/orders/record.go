@@ -20,13 +20,19 @@ const recordTimeout = 10 * time.Second
 func (f *workflow) record(order int64, position int) bgtasks.Middleware {
 	return func(next bgtasks.Func) bgtasks.Func {
 		return func(ctx context.Context) error {
-			info, _ := bgtasks.InfoFrom(ctx)
-			note(ctx, f.store.StepStarted(ctx, order, position, info.Attempt))
+			attempt := attemptNow(ctx, order, position)
+			note(ctx, f.store.StepStarted(ctx, attempt))
 			return recordEnd(func(ctx context.Context, failure error) error {
-				return f.store.StepEnded(ctx, order, position, failure)
+				return f.store.StepEnded(ctx, attempt, failure)
 			})(next)(ctx)
 		}
 	}
+}
+
+// attemptNow is the one that begins, by the context of its task.
+func attemptNow(ctx context.Context, order int64, position int) Attempt {
+	info, _ := bgtasks.InfoFrom(ctx)
+	return Attempt{Order: order, Position: position, Number: info.Attempt, Began: time.Now()}
 }
 
 // recordEnd has how each attempt of a task ended written down: by an error, nil, a panic or

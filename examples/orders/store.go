@@ -130,28 +130,37 @@ func takeFromStock(ctx context.Context, tx Tx, lines []Line) error {
 	return nil
 }
 
-// StepStarted records that an attempt begins.
-func (s *Store) StepStarted(ctx context.Context, order int64, position, attempt int) error {
-	return stepStarted(ctx, sqlTx{s.write}, order, position, attempt) // one statement, as good as a transaction
+// Attempt is one at a step of an order.
+type Attempt struct {
+	Order    int64
+	Position int // of the step, from 1
+	Number   int // from 1
+	Began    time.Time
 }
 
-func stepStarted(ctx context.Context, tx Tx, order int64, position, attempt int) error {
+// StepStarted records that an attempt begins.
+func (s *Store) StepStarted(ctx context.Context, a Attempt) error {
+	return stepStarted(ctx, sqlTx{s.write}, a) // one statement, as good as a transaction
+}
+
+func stepStarted(ctx context.Context, tx Tx, a Attempt) error {
 	_, err := tx.Exec(ctx,
 		`UPDATE steps SET state = 'running', attempt = $1, started_at = $2, ended_at = NULL, error = NULL WHERE order_id = $3 AND position = $4`,
-		attempt, stamp(time.Now()), order, position)
+		a.Number, stamp(a.Began), a.Order, a.Position)
 	return err
 }
 
-// StepEnded records how an attempt has ended.
-func (s *Store) StepEnded(ctx context.Context, order int64, position int, failure error) error {
-	return stepEnded(ctx, sqlTx{s.write}, order, position, failure)
+// StepEnded records how an attempt has ended, and that it began: that may not have been recorded, for
+// it is done in the step's own time.
+func (s *Store) StepEnded(ctx context.Context, a Attempt, failure error) error {
+	return stepEnded(ctx, sqlTx{s.write}, a, failure)
 }
 
-func stepEnded(ctx context.Context, tx Tx, order int64, position int, failure error) error {
+func stepEnded(ctx context.Context, tx Tx, a Attempt, failure error) error {
 	state, text := ended("succeeded", failure)
 	_, err := tx.Exec(ctx,
-		`UPDATE steps SET state = $1, error = $2, ended_at = $3 WHERE order_id = $4 AND position = $5`,
-		state, text, stamp(time.Now()), order, position)
+		`UPDATE steps SET state = $1, error = $2, ended_at = $3, attempt = $4, started_at = $5 WHERE order_id = $6 AND position = $7`,
+		state, text, stamp(time.Now()), a.Number, stamp(a.Began), a.Order, a.Position)
 	return err
 }
 

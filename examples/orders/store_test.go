@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,10 @@ func createTestOrder(t *testing.T, store *Store, lines ...Line) Order {
 	o := testOrder(lines...)
 	require.NoError(t, store.CreateOrder(t.Context(), &o, stepNames, nothingMore))
 	return o
+}
+
+func attempt(order int64, position, number int) Attempt {
+	return Attempt{order, position, number, time.Now()}
 }
 
 func stock(t *testing.T, store *Store, id string) int {
@@ -182,28 +187,28 @@ func TestStepsKeepTheirLatestAttempt(t *testing.T) {
 		require.NoError(t, err)
 		return got.Steps[3]
 	}
-	require.NoError(t, store.StepStarted(ctx, o.ID, 4, 1))
+	require.NoError(t, store.StepStarted(ctx, attempt(o.ID, 4, 1)))
 	first := step()
 	assert.Equal(t, "running", first.State)
 	assert.Equal(t, 1, first.Attempt)
 	assert.NotNil(t, first.StartedAt)
 	assert.Nil(t, first.EndedAt)
 
-	require.NoError(t, store.StepEnded(ctx, o.ID, 4, errors.New("not there")))
+	require.NoError(t, store.StepEnded(ctx, attempt(o.ID, 4, 1), errors.New("not there")))
 	failed := step()
 	assert.Equal(t, "failed", failed.State)
 	assert.Equal(t, "not there", failed.Error)
 	require.NotNil(t, failed.EndedAt)
 	assert.False(t, failed.EndedAt.Before(*failed.StartedAt))
 
-	require.NoError(t, store.StepStarted(ctx, o.ID, 4, 2))
+	require.NoError(t, store.StepStarted(ctx, attempt(o.ID, 4, 2)))
 	second := step()
 	assert.Equal(t, "running", second.State)
 	assert.Equal(t, 2, second.Attempt)
 	assert.Nil(t, second.EndedAt)
 	assert.False(t, second.StartedAt.Before(*failed.EndedAt))
 
-	require.NoError(t, store.StepEnded(ctx, o.ID, 4, nil))
+	require.NoError(t, store.StepEnded(ctx, attempt(o.ID, 4, 2), nil))
 	done := step()
 	assert.Equal(t, "succeeded", done.State)
 	assert.Empty(t, done.Error, "of the attempt before")
@@ -212,10 +217,10 @@ func TestStepsKeepTheirLatestAttempt(t *testing.T) {
 func TestAuditSaysWhatBecameOfEachStep(t *testing.T) {
 	store, ctx := openTestStore(t), t.Context()
 	o, other := createTestOrder(t, store), createTestOrder(t, store)
-	require.NoError(t, store.StepStarted(ctx, o.ID, 1, 1))
-	require.NoError(t, store.StepEnded(ctx, o.ID, 1, nil))
-	require.NoError(t, store.StepStarted(ctx, o.ID, 2, 1))
-	require.NoError(t, store.StepEnded(ctx, o.ID, 2, ErrOutOfStock))
+	require.NoError(t, store.StepStarted(ctx, attempt(o.ID, 1, 1)))
+	require.NoError(t, store.StepEnded(ctx, attempt(o.ID, 1, 1), nil))
+	require.NoError(t, store.StepStarted(ctx, attempt(o.ID, 2, 1)))
+	require.NoError(t, store.StepEnded(ctx, attempt(o.ID, 2, 1), ErrOutOfStock))
 	require.NoError(t, store.Audit(ctx, o.ID, 5))
 
 	got, err := store.Order(ctx, o.ID)
