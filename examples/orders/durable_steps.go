@@ -91,10 +91,7 @@ func (d *durable[T]) giveUp(ctx context.Context, order int64, reason error) erro
 	defer cancel()
 	last := Attempt{Order: order, Position: len(stepNames), Number: 1, Began: time.Now()}
 	err := d.store.tx(ctx, func(tx Tx) error {
-		return errors.Join(
-			stepStarted(ctx, tx, last),
-			audit(ctx, tx, order, len(stepNames)),
-			stepEnded(ctx, tx, last, nil))
+		return errors.Join(audit(ctx, tx, order, len(stepNames)), stepEnded(ctx, tx, last, nil))
 	})
 	if err != nil {
 		return errors.Join(reason, err) // which is not hopeless: River tries the step again, and so this

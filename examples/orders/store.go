@@ -140,11 +140,7 @@ type Attempt struct {
 
 // StepStarted records that an attempt begins.
 func (s *Store) StepStarted(ctx context.Context, a Attempt) error {
-	return stepStarted(ctx, sqlTx{s.write}, a) // one statement, as good as a transaction
-}
-
-func stepStarted(ctx context.Context, tx Tx, a Attempt) error {
-	_, err := tx.Exec(ctx,
+	_, err := s.write.ExecContext(ctx,
 		`UPDATE steps SET state = 'running', attempt = $1, started_at = $2, ended_at = NULL, error = NULL WHERE order_id = $3 AND position = $4`,
 		a.Number, stamp(a.Began), a.Order, a.Position)
 	return err
